@@ -1,0 +1,1 @@
+Console.WriteLine(string.Join("\n", Parsimony.Native.TorchRuntime.Describe()));
