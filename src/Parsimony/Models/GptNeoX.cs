@@ -1,0 +1,227 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
+
+namespace Parsimony.Models;
+
+/// <summary>
+/// A GPT-NeoX (Pythia) language model with one seam, the <see cref="Tap"/>. It can run whole, <em>up to</em> a hook point and
+/// <em>from</em> one; a layer's weights are read when the layer is first run. Gradients flow unless the caller says
+/// <c>no_grad</c>. Not thread-safe. Architecture: Black et al. 2022 (arXiv 2204.06745).
+/// </summary>
+public sealed class GptNeoX : IDisposable
+{
+    private readonly IWeightSource weights;
+    private readonly NeoXLayer?[] layers;
+    private Tensor? embedding, finalNorm, finalNormBias, unembedding;
+
+    /// <summary>A model over the given weights, under Hugging Face's names. The model owns the source and the tensors it reads.</summary>
+    public GptNeoX(GptNeoXConfig config, IWeightSource weights)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        Config = config;
+        this.weights = weights;
+        layers = new NeoXLayer?[config.NLayers];
+    }
+
+    /// <summary>The model's shape.</summary>
+    public GptNeoXConfig Config { get; }
+
+    /// <summary>The folder it came from; null when it was made in memory.</summary>
+    public string? Folder { get; private init; }
+
+    /// <summary>SHA-256 of the weight files ; null when the model was made in memory.</summary>
+    public string? Sha256 => weights.Sha256;
+
+    /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
+    public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
+
+    /// <summary>The whole model.</summary>
+    /// <param name="tokens">Token ids, <c>[batch, seq]</c>, int64.</param>
+    /// <param name="tap">Called at every hook point in order; null reads nothing.</param>
+    /// <param name="attentionMask"><c>[batch, cached + seq]</c>, non-zero where there is a token; null when there is no padding.
+    /// Padding on the right needs no mask: no token looks ahead.</param>
+    /// <param name="cache">Keys and values of earlier tokens, extended by this call; null for none.</param>
+    /// <returns>Logits of the next token, <c>[batch, seq, d_vocab]</c>.</returns>
+    /// <exception cref="ArgumentException">The tokens have the wrong shape or ids outside the vocabulary, or do not fit the model.</exception>
+    public Tensor Forward(Tensor tokens, Tap? tap = null, Tensor? attentionMask = null, KvCache? cache = null)
+    {
+        CheckTokens(tokens);
+        using var scope = NewDisposeScope();
+        int length = (int)tokens.size(1), past = cache?.Length ?? 0;
+        var positions = attentionMask is null
+            ? new Positions(Config, past, length)
+            : new Positions(Config, attentionMask, past, length);
+        var x = Embed(tokens);
+        for (int layer = 0; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, cache);
+        cache?.Advance(length);
+        return Unembed(x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs up to a hook point and halts before its tap. Later layers are neither run nor read.</summary>
+    /// <param name="at">Where to halt.</param>
+    /// <param name="tokens">Token ids, <c>[batch, seq]</c>, int64, without padding on the left.</param>
+    /// <param name="tap">Called at the hook points passed on the way.</param>
+    public HookState RunTo(HookPoint at, Tensor tokens, Tap? tap = null)
+    {
+        CheckTokens(tokens);
+        CheckHook(at);
+        using var scope = NewDisposeScope();
+        var positions = new Positions(Config, 0, (int)tokens.size(1));
+        var x = Embed(tokens);
+        for (int layer = 0; layer < at.Layer; layer++) x = RunLayer(layer, x, positions, tap, null);
+        var (h, residual) = Advance(at.Layer, HookSite.ResidPre, at.Site, x, null, positions, tap, null);
+        return new HookState(at, h.MoveToOuterDisposeScope(), residual?.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Goes on from where <see cref="RunTo"/> halted, beginning with the tap at that point.</summary>
+    /// <returns>Logits, <c>[batch, seq, d_vocab]</c>.</returns>
+    public Tensor RunFrom(HookState state, Tap? tap = null)
+    {
+        using var scope = NewDisposeScope();
+        var positions = new Positions(Config, 0, (int)state.Activation.size(1));
+        int layer = state.At.Layer;
+        var (x, _) = Advance(layer, state.At.Site, HookSite.ResidPost, state.Activation, state.Residual, positions, tap, null);
+        x = Touch(tap, layer, HookSite.ResidPost, x);
+        for (layer++; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, null);
+        return Unembed(x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The activation at a hook point, <c>[batch, seq, width]</c>. Runs and reads nothing it does not need.</summary>
+    public Tensor Activations(HookPoint at, Tensor tokens)
+    {
+        bool insideMlp = at.Site is HookSite.MlpPre or HookSite.MlpPost or HookSite.MlpOut;
+        using var scope = NewDisposeScope();
+        if (!insideMlp || !Config.ParallelResidual) return RunTo(at, tokens).Activation.MoveToOuterDisposeScope();
+
+        // With the parallel residual the MLP reads the layer's input: this layer's attention is not needed.
+        var entry = RunTo(new HookPoint(at.Layer, HookSite.ResidPre), tokens).Activation;
+        var x = Layer(at.Layer).MlpPre(entry);
+        if (at.Site >= HookSite.MlpPost) x = Layer(at.Layer).MlpPost(x);
+        if (at.Site == HookSite.MlpOut) x = Layer(at.Layer).MlpOut(x);
+        return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Attention probabilities of one layer, <c>[batch, heads, query, key]</c>.</summary>
+    public Tensor AttentionPattern(int layer, Tensor tokens)
+    {
+        using var scope = NewDisposeScope();
+        var entry = RunTo(new HookPoint(layer, HookSite.ResidPre), tokens).Activation;
+        return Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The final layer norm, <c>[.., d_model]</c> to <c>[.., d_model]</c>.</summary>
+    public Tensor FinalNorm(Tensor residual) =>
+        layer_norm(residual, [Config.DModel], FinalGain, finalNormBias!, Config.LayerNormEpsilon);
+
+    /// <summary>Final layer norm and unembedding: residual stream <c>[.., d_model]</c> to logits <c>[.., d_vocab]</c>.</summary>
+    public Tensor Unembed(Tensor residual)
+    {
+        using var normed = FinalNorm(residual);
+        return linear(normed, Unembedding);
+    }
+
+    /// <summary>
+    /// What a direction in the residual stream does to the logits if nothing in between changed it: centred, times the final
+    /// layer norm's gain, times the unembedding (direct logit attribution, without the token-dependent norm).
+    /// </summary>
+    /// <param name="directions"><c>[n, d_model]</c>.</param>
+    /// <returns><c>[n, d_vocab]</c>.</returns>
+    public Tensor DirectLogits(Tensor directions)
+    {
+        using var scope = NewDisposeScope();
+        var centred = directions - directions.mean([-1], keepdim: true);
+        return linear(centred * FinalGain, Unembedding).MoveToOuterDisposeScope();
+    }
+
+    private Tensor RunLayer(int layer, Tensor x, Positions positions, Tap? tap, KvCache? cache)
+    {
+        using var scope = NewDisposeScope();
+        var (h, _) = Advance(layer, HookSite.ResidPre, HookSite.ResidPost, x, null, positions, tap, cache);
+        return Touch(tap, layer, HookSite.ResidPost, h).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Walks one layer from site to site. <paramref name="residual"/> is what the sub-blocks' outputs are added to.</summary>
+    private (Tensor H, Tensor? Residual) Advance(
+        int layer, HookSite from, HookSite to, Tensor h, Tensor? residual, Positions positions, Tap? tap, KvCache? cache)
+    {
+        var w = Layer(layer);
+        for (var site = from; site < to; site++)
+        {
+            h = Touch(tap, layer, site, h);
+            switch (site)
+            {
+                case HookSite.ResidPre:
+                    (residual, h) = (h, w.Attention(h, positions, cache, layer));
+                    break;
+                case HookSite.AttnOut:
+                    var sum = residual! + h;
+                    (residual, h) = (sum, w.MlpPre(Config.ParallelResidual ? residual! : sum));
+                    break;
+                case HookSite.MlpPre:
+                    h = w.MlpPost(h);
+                    break;
+                case HookSite.MlpPost:
+                    h = w.MlpOut(h);
+                    break;
+                case HookSite.MlpOut:
+                    (residual, h) = (null, residual! + h);
+                    break;
+            }
+        }
+        return (h, residual);
+    }
+
+    private static Tensor Touch(Tap? tap, int layer, HookSite site, Tensor x)
+    {
+        if (tap is null) return x;
+        var y = tap(new HookPoint(layer, site), x);
+        return ReferenceEquals(x, y) || y.shape.AsSpan().SequenceEqual(x.shape) ? y : throw new InvalidOperationException(
+            $"the tap at {new HookPoint(layer, site)} returned [{string.Join(", ", y.shape)}]; expected [{string.Join(", ", x.shape)}].");
+    }
+
+    private Tensor Embed(Tensor tokens)
+    {
+        embedding ??= weights.ReadChecked("gpt_neox.embed_in.weight", Config.DVocab, Config.DModel);
+        return embedding.index_select(0, tokens.reshape(-1)).view(tokens.size(0), tokens.size(1), Config.DModel);
+    }
+
+    private NeoXLayer Layer(int layer) => layers[layer] ??= new NeoXLayer(Config, weights, layer);
+
+    private Tensor FinalGain
+    {
+        get
+        {
+            finalNormBias ??= weights.ReadChecked("gpt_neox.final_layer_norm.bias", Config.DModel);
+            return finalNorm ??= weights.ReadChecked("gpt_neox.final_layer_norm.weight", Config.DModel);
+        }
+    }
+
+    private Tensor Unembedding => unembedding ??= weights.ReadChecked(
+        Config.TieWordEmbeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight", Config.DVocab, Config.DModel);
+
+    private void CheckTokens(Tensor tokens)
+    {
+        if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64 || tokens.numel() == 0) throw new ArgumentException(
+            $"tokens have shape [{string.Join(", ", tokens.shape)}] and type {tokens.dtype}; expected [batch, seq] of Int64, not empty.");
+        using var highest = tokens.max();
+        using var lowest = tokens.min();
+        if (lowest.item<long>() < 0 || highest.item<long>() >= Config.DVocab) throw new ArgumentException(
+            $"token id {(lowest.item<long>() < 0 ? lowest : highest).item<long>()} is outside the model's vocabulary of {Config.DVocab}. "
+            + "Use the tokenizer of this model.");
+    }
+
+    private void CheckHook(HookPoint at)
+    {
+        if (at.Layer < 0 || at.Layer >= Config.NLayers) throw new ArgumentException(
+            $"{at} names layer {at.Layer}; this model has layers 0 to {Config.NLayers - 1}.");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var layer in layers) layer?.Dispose();
+        foreach (var t in (Tensor?[])[embedding, finalNorm, finalNormBias, unembedding]) t?.Dispose();
+        weights.Dispose();
+    }
+}
