@@ -1,0 +1,45 @@
+using System.Text;
+
+namespace Parsimony.Files;
+
+/// <summary>Writes a file whole or not at all: under a temporary name beside it, flushed to the disk, then renamed.</summary>
+public static class AtomicFile
+{
+    private const int DiskFullLinux = 28 /* ENOSPC */, QuotaLinux = 122 /* EDQUOT */, DiskFullWindows = unchecked((int)0x80070070);
+
+    /// <summary>Writes text as UTF-8 without a byte-order mark.</summary>
+    /// <param name="path">The file; its folder is made where missing.</param>
+    /// <param name="text">Its whole content.</param>
+    /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
+    public static void WriteText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>Writes what <paramref name="write"/> puts into the stream. An older file of that name stays until the new one is complete.</summary>
+    /// <param name="path">The file; its folder is made where missing.</param>
+    /// <param name="write">Fills the stream; it may seek. Whatever it throws leaves no file behind.</param>
+    /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string full = Path.GetFullPath(path);
+        string temporary = $"{full}.{Environment.ProcessId}.tmp"; // beside it: a rename across disks would be a copy
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, full, overwrite: true);
+        }
+        catch (IOException e) when (e.HResult is DiskFullLinux or QuotaLinux or DiskFullWindows)
+        {
+            File.Delete(temporary);
+            throw new IOException($"'{path}' was not written: the disk is full. Free some space, then run the same command again.", e);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+}

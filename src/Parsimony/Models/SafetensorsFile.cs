@@ -1,0 +1,121 @@
+using System.IO.MemoryMappedFiles;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Models;
+
+/// <summary>
+/// A safetensors file, read by memory mapping: opening costs the header only, each tensor is copied out when asked for.
+/// </summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private const long ElementsAtATime = 1 << 24; // a span holds less than 2 GiB, and a conversion needs a second copy
+    private readonly MemoryMappedFile mapping;
+    private readonly MemoryMappedViewAccessor view;
+    private readonly SafetensorsHeader header;
+    private byte* data; // of the whole file; null once disposed
+
+    private SafetensorsFile(string path, FileStream stream)
+    {
+        Path = path;
+        Span<byte> start = stackalloc byte[SafetensorsHeader.LengthBytes];
+        int length = SafetensorsHeader.Length(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)], stream.Length);
+        mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
+        try
+        {
+            header = SafetensorsHeader.Parse(path, new ReadOnlySpan<byte>(data + start.Length, length), stream.Length);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The file's path as given.</summary>
+    public string Path { get; }
+
+    /// <summary>What the file holds, by name.</summary>
+    public IReadOnlyDictionary<string, TensorInfo> Tensors => header.Tensors;
+
+    /// <summary>Free text by key, such as <c>format: pt</c>.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
+
+    /// <summary>Maps a file and checks its header as strictly as the official implementation; nothing is allocated before that.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file breaks the format; the message says where.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        if (!File.Exists(path)) throw new FileNotFoundException($"'{path}' does not exist; expected a .safetensors file.", path);
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        try
+        {
+            return new SafetensorsFile(path, stream);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether there is a tensor of that name.</summary>
+    public bool Contains(string name) => header.Tensors.ContainsKey(name);
+
+    /// <summary>Copies one tensor out of the file; the copy is the caller's and outlives the file.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="type">The type wanted; null keeps the stored one. float16 and bfloat16 become float32 exactly.</param>
+    /// <returns>A contiguous tensor on the CPU that needs no gradient.</returns>
+    /// <exception cref="InvalidDataException">The file holds no such tensor.</exception>
+    public Tensor Read(string name, ScalarType? type = null)
+    {
+        ObjectDisposedException.ThrowIf(data is null, this);
+        if (!header.Tensors.TryGetValue(name, out var info))
+            throw new InvalidDataException($"'{Path}' has no tensor '{name}'; it holds {Some(header.Tensors.Keys)}.");
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var result = empty(info.Shape, type ?? info.Type, CPU);
+        var flat = result.view(-1);
+        long elementBytes = SafetensorsType.Size(info.Type), elements = info.Bytes / elementBytes;
+        for (long i = 0; i < elements; i += ElementsAtATime)
+        {
+            long count = Math.Min(ElementsAtATime, elements - i);
+            using var part = flat.narrow(0, i, count);
+            var source = new ReadOnlySpan<byte>(data + info.Offset + i * elementBytes, (int)(count * elementBytes));
+            if (result.dtype == info.Type)
+            {
+                source.CopyTo(part.bytes);
+                continue;
+            }
+            using var stored = empty([count], info.Type, CPU);
+            source.CopyTo(stored.bytes);
+            _ = part.copy_(stored);
+        }
+        return result.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Writes tensors to a new file in the library's layout: widest type first, then by name; whole or not at all.</summary>
+    /// <param name="path">The file; its folder is made where missing.</param>
+    /// <param name="tensors">Names and tensors of any device, shape and stride; they stay the caller's.</param>
+    /// <param name="metadata">Free text for the header.</param>
+    /// <exception cref="ArgumentException">A name is there twice, or a type cannot be stored.</exception>
+    /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
+    public static void Write(
+        string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        SafetensorsWriter.Write(path, tensors, metadata);
+
+    /// <summary>Closes the mapping; tensors read from it stay valid.</summary>
+    public void Dispose()
+    {
+        if (data is null) return;
+        data = null;
+        view.SafeMemoryMappedViewHandle.ReleasePointer();
+        view.Dispose();
+        mapping.Dispose();
+    }
+
+    private static string Some(Dictionary<string, TensorInfo>.KeyCollection names) => names.Count == 0 ? "no tensor at all"
+        : string.Join(", ", names.Order(StringComparer.Ordinal).Take(6)) + (names.Count > 6 ? $" and {names.Count - 6} more" : "");
+}

@@ -1,0 +1,126 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace Parsimony.Models;
+
+/// <summary>
+/// The weights of a Hugging Face model folder: <c>model.safetensors</c>, or the shards that
+/// <c>model.safetensors.index.json</c> names. Nothing but the headers is read before a tensor is asked for.
+/// </summary>
+public sealed class SafetensorsFolder : IWeightSource
+{
+    private const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
+    private readonly Dictionary<string, SafetensorsFile> fileOf = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, SafetensorsFile> files = new(StringComparer.Ordinal);
+    private readonly Lazy<string> sha256;
+
+    private SafetensorsFolder() => sha256 = new Lazy<string>(Hash);
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> Names => fileOf.Keys;
+
+    /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex: for one file, its own. Read on first use.</summary>
+    public string Sha256 => sha256.Value;
+
+    /// <summary>Opens the weights of a model folder.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder has no weights, or a shard is missing.</exception>
+    /// <exception cref="InvalidDataException">A file breaks its format, or the index names a tensor that its shard lacks.</exception>
+    public static SafetensorsFolder Open(string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"'{folder}' is not a folder; expected a model in the Hugging Face layout.");
+        var result = new SafetensorsFolder();
+        try
+        {
+            string single = Path.Combine(folder, SingleFile), index = Path.Combine(folder, IndexFile);
+            if (File.Exists(single)) result.AddAll(single);
+            else if (File.Exists(index)) result.AddShards(folder, index);
+            else
+                throw new FileNotFoundException($"'{folder}' holds neither {SingleFile} nor {IndexFile}; "
+                    + "a model folder needs one of them (weights in another format must be converted first).");
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public bool Contains(string name) => fileOf.ContainsKey(name);
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidDataException">There is no such tensor.</exception>
+    public IReadOnlyList<long> Shape(string name) => FileOf(name).Tensors[name].Shape;
+
+    /// <summary>A tensor as float32, a copy that the caller owns.</summary>
+    /// <exception cref="InvalidDataException">There is no such tensor.</exception>
+    public Tensor Read(string name) => FileOf(name).Read(name, ScalarType.Float32);
+
+    /// <summary>The element type as stored.</summary>
+    /// <exception cref="InvalidDataException">There is no such tensor.</exception>
+    public ScalarType StoredType(string name) => FileOf(name).Tensors[name].Type;
+
+    /// <summary>Closes all files; tensors read from them stay valid.</summary>
+    public void Dispose()
+    {
+        foreach (var file in files.Values) file.Dispose();
+    }
+
+    private SafetensorsFile FileOf(string name) => fileOf.TryGetValue(name, out var file) ? file
+        : throw new InvalidDataException($"the model has no tensor '{name}'; its files are {string.Join(", ", files.Values.Select(f => $"'{f.Path}'"))}.");
+
+    private void AddAll(string path)
+    {
+        var file = files[SingleFile] = SafetensorsFile.Open(path);
+        foreach (string name in file.Tensors.Keys) fileOf.Add(name, file);
+    }
+
+    private void AddShards(string folder, string index)
+    {
+        foreach (var (name, shard) in WeightMap(index))
+        {
+            if (shard != Path.GetFileName(shard))
+                throw new InvalidDataException($"'{index}' names the shard '{shard}'; a shard must be a file of the same folder.");
+            if (!files.TryGetValue(shard, out var file))
+            {
+                string path = Path.Combine(folder, shard);
+                if (!File.Exists(path))
+                    throw new FileNotFoundException($"'{index}' names the shard '{shard}', which is not there; download the whole model again.");
+                file = files[shard] = SafetensorsFile.Open(path);
+            }
+            if (!file.Contains(name))
+                throw new InvalidDataException($"'{index}' says that '{shard}' holds the tensor '{name}', but it does not; download the whole model again.");
+            fileOf.Add(name, file);
+        }
+    }
+
+    private static Dictionary<string, string> WeightMap(string index)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(index));
+            return json.RootElement.GetProperty("weight_map").EnumerateObject()
+                .ToDictionary(e => e.Name, e => e.Value.GetString() ?? "", StringComparer.Ordinal);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
+        {
+            throw new InvalidDataException($"'{index}' is not the index of a sharded model; expected {{\"weight_map\": {{tensor: file}}}}.", e);
+        }
+    }
+
+    private string Hash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] buffer = new byte[1 << 20];
+        foreach (var file in files.Values)
+        {
+            using var stream = File.OpenRead(file.Path);
+            for (int read; (read = stream.Read(buffer)) > 0;) hash.AppendData(buffer, 0, read);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
