@@ -33,6 +33,12 @@ public sealed class GptNeoX : IDisposable
     /// <summary>SHA-256 of the weight files ; null when the model was made in memory.</summary>
     public string? Sha256 => weights.Sha256;
 
+    /// <summary>Opens a Hugging Face model folder. Reads the config and the weight files' headers, no weights yet.</summary>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
+    public static GptNeoX Load(string folder) =>
+        new(GptNeoXConfig.Load(folder), SafetensorsFolder.Open(folder)) { Folder = folder };
+
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
 
