@@ -1,0 +1,80 @@
+using Parsimony.Text;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Tokens;
+
+/// <summary>Documents, one after the other, cut into contexts of one length.</summary>
+public static class ContextPacker
+{
+    /// <summary>
+    /// Streams whole contexts. Each document is followed by the end-of-text token (by nothing where the tokenizer has none),
+    /// a context may span documents, and the tokens that do not fill the last one are dropped.
+    /// </summary>
+    /// <param name="pieces">Documents in pieces, as <see cref="Documents.Read"/> gives them.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="sequenceLength">Tokens per context, at least 1.</param>
+    /// <returns>Arrays of exactly <paramref name="sequenceLength"/> ids.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="sequenceLength"/> is below 1.</exception>
+    public static IEnumerable<int[]> Pack(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
+        return Whole(pieces, tokenizer, sequenceLength, leftOver: null);
+    }
+
+    /// <summary>The contexts of a file.</summary>
+    /// <param name="path">A text file that <see cref="Documents.Read"/> reads.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="sequenceLength">Tokens per context, at least 1.</param>
+    /// <param name="options">How documents are told apart; null is the default.</param>
+    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole file.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ArgumentException">The file's kind, the options or a number are not allowed.</exception>
+    /// <exception cref="InvalidDataException">The file is broken, or its text is shorter than one context.</exception>
+    public static List<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
+        if (limit is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(limit));
+        int tokens = 0;
+        List<int[]> contexts = [.. Whole(Documents.Read(path, options), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
+        return contexts.Count > 0 ? contexts : throw new InvalidDataException(
+            $"'{path}' has {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. "
+            + "Give a longer text or a smaller sequence length.");
+    }
+
+    /// <summary>Contexts as one tensor.</summary>
+    /// <param name="contexts">At least one, all of the same length.</param>
+    /// <returns>int64 <c>[batch, seq]</c>.</returns>
+    /// <exception cref="ArgumentException">There is no context, or their lengths differ.</exception>
+    public static Tensor ToTensor(IReadOnlyList<int[]> contexts)
+    {
+        if (contexts.Count == 0) throw new ArgumentException("There are no contexts; at least one is needed.", nameof(contexts));
+        int length = contexts[0].Length;
+        var ids = new long[contexts.Count * length];
+        for (int row = 0; row < contexts.Count; row++)
+        {
+            if (contexts[row].Length != length)
+                throw new ArgumentException($"Context {row} has {contexts[row].Length} tokens, the first has {length}; all must be of one length.", nameof(contexts));
+            for (int i = 0; i < length; i++) ids[row * length + i] = contexts[row][i];
+        }
+        return tensor(ids, [contexts.Count, length]);
+    }
+
+    private static IEnumerable<int[]> Whole(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength, Action<int>? leftOver)
+    {
+        List<int> waiting = [];
+        bool startsDocument = true;
+        foreach (var (text, endsDocument) in pieces)
+        {
+            tokenizer.Encode(text, waiting, startsDocument);
+            if (endsDocument && tokenizer.EndOfTextId is { } endOfText) waiting.Add(endOfText);
+            startsDocument = endsDocument;
+
+            int start = 0;
+            for (; start + sequenceLength <= waiting.Count; start += sequenceLength)
+                yield return [.. waiting[start..(start + sequenceLength)]];
+            waiting.RemoveRange(0, start);
+        }
+        leftOver?.Invoke(waiting.Count);
+    }
+}
