@@ -1,0 +1,20 @@
+namespace Parsimony.Training;
+
+/// <summary>One line of <c>metrics.jsonl</c>, under these names in snake case. The numbers of a step are those of its batch, as the
+/// update saw them.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Steps">Steps of the whole run.</param>
+/// <param name="TokensSeen">Tokens trained on.</param>
+/// <param name="TokensPerSecond">Tokens per second since the line before, harvest included.</param>
+/// <param name="Loss"><c>Mse + L1Coefficient · L1</c>.</param>
+/// <param name="Mse">Mean over tokens of |x - xHat|², summed over d_model.</param>
+/// <param name="L1">Mean over tokens of Σ f, not weighted.</param>
+/// <param name="L0">Mean active latents per token.</param>
+/// <param name="ExplainedVariance">Of the batch, in float64 (<see cref="Autoencoders.ExplainedVariance"/>); NaN for a constant batch.</param>
+/// <param name="DeadFraction">Share of latents that fired on no token of the last <see cref="SaeTrainingOptions.ResampleLookBackSteps"/> steps.</param>
+/// <param name="L1Coefficient">The weight of L1 in this step.</param>
+/// <param name="LearningRate">Adam's rate in this step.</param>
+/// <param name="Resampled">Latents resampled so far, this step's not included.</param>
+public sealed record TrainingProgress(long Step, long Steps, long TokensSeen, double TokensPerSecond, double Loss, double Mse, double L1,
+    double L0, double ExplainedVariance, double DeadFraction,
+    double L1Coefficient, double LearningRate, long Resampled);

@@ -1,0 +1,44 @@
+using Parsimony.Activations;
+using static TorchSharp.torch;
+
+namespace Parsimony.Tests.Training;
+
+/// <summary>Batches cut from a fixed tensor in order, beginning anew at its end: step s takes rows (s·B + i) mod N.</summary>
+internal sealed class TensorSource(Tensor rows, int batchTokens) : IActivationSource
+{
+    public int BatchTokens => batchTokens;
+
+    public int Width => (int)rows.shape[1];
+
+    public BufferPosition Position { get; set; }
+
+    public Tensor Next(CancellationToken cancellation = default)
+    {
+        long n = rows.shape[0], start = Position.Offset * batchTokens % n;
+        Position = Position with { Offset = Position.Offset + 1 };
+        return rows.index_select(0, arange(start, start + batchTokens).remainder(n));
+    }
+}
+
+/// <summary>Calls back at once, on the same thread (the BCL's Progress posts to a pool).</summary>
+internal sealed class Told<T>(Action<T> read) : IProgress<T>
+{
+    public void Report(T value) => read(value);
+}
+
+/// <summary>Cancels once a number of batches has been given out.</summary>
+internal sealed class StopsAt(IActivationSource source, long step, CancellationTokenSource cancel) : IActivationSource
+{
+    public int BatchTokens => source.BatchTokens;
+
+    public int Width => source.Width;
+
+    public BufferPosition Position { get => source.Position; set => source.Position = value; }
+
+    public Tensor Next(CancellationToken cancellation = default)
+    {
+        var batch = source.Next(cancellation);
+        if (source.Position.Offset == step) cancel.Cancel();
+        return batch;
+    }
+}
