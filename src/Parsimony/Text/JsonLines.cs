@@ -24,13 +24,13 @@ internal static partial class JsonLines
             line.Clear();
             number++;
         }
-        foreach (var piece in Pieces(line.ToString(), path, number, field)) yield return piece;
+        foreach (var piece in Pieces(line.ToString(), path, number, field, " and the file ends there: it may be cut short")) yield return piece;
     }
 
-    private static IEnumerable<TextPiece> Pieces(string line, string path, int number, string field)
+    private static IEnumerable<TextPiece> Pieces(string line, string path, int number, string field, string atEnd = "")
     {
         if (string.IsNullOrWhiteSpace(line)) yield break;
-        string text = TextOf(line, path, number, field);
+        string text = TextOf(line, path, number, field, atEnd);
         for (int at = 0, end; at < text.Length; at = end)
         {
             end = at + SafeCut.Length(text.AsSpan(at), SafeCut.PieceChars);
@@ -38,7 +38,7 @@ internal static partial class JsonLines
         }
     }
 
-    private static string TextOf(string line, string path, int number, string field)
+    private static string TextOf(string line, string path, int number, string field, string atEnd)
     {
         if (line.Contains("\\ud", StringComparison.OrdinalIgnoreCase))
             line = Escapes().Replace(line, m => m.Groups["lone"].Success ? "\\ufffd" : m.Value);
@@ -55,7 +55,7 @@ internal static partial class JsonLines
         }
         catch (JsonException e)
         {
-            throw Refuse(path, number, field, $"this is not valid JSON (at byte {e.BytePositionInLine} of the line)");
+            throw Refuse(path, number, field, $"this is not valid JSON (at byte {e.BytePositionInLine} of the line{atEnd})");
         }
     }
 

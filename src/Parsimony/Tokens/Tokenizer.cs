@@ -20,7 +20,6 @@ public sealed class Tokenizer
     private Tokenizer(TokenizerFile file, string sha256, string source)
     {
         (_nfc, _addPrefixSpace, Sha256) = (file.Nfc, file.AddPrefixSpace, sha256);
-        _bpe = BpeTokenizer.Create(new BpeOptions(file.Vocabulary) { Merges = file.Merges, ByteLevel = true, PreTokenizer = new PieceBounds() });
         _raw = new AddedTokens(file.Raw);
         _normalised = new AddedTokens(_nfc ? file.Normalised.Select(t => t with { Content = Nfc.Apply(t.Content) }) : file.Normalised);
 
@@ -29,6 +28,7 @@ public sealed class Tokenizer
         _bytes = new byte[file.Vocabulary.Values.Concat(added.Select(t => t.Id)).Max() + 1][];
         foreach (var (entry, id) in file.Vocabulary) Register(id, ByteLevel.Decode(entry));
         foreach (var token in added) Register(token.Id, Encoding.UTF8.GetBytes(token.Content));
+        _bpe = BpeTokenizer.Create(new BpeOptions(file.Vocabulary) { Merges = file.Merges, ByteLevel = true, PreTokenizer = new PieceBounds() });
 
         void Register(int id, byte[] bytes)
         {

@@ -51,6 +51,7 @@ internal sealed record TokenizerFile(Dictionary<string, int> Vocabulary, IReadOn
             throw Refuse(source, "sets one of dropout, continuing_subword_prefix, end_of_word_suffix, byte_fallback, ignore_merges");
 
         var added = root.AddedTokens ?? [];
+        if (added.Contains(null!)) throw Refuse(source, "has an added token that is null");
         foreach (var token in added)
             if (token is not { Content.Length: > 0, SingleWord: false, Lstrip: false, Rstrip: false })
                 throw Refuse(source, $"has the added token '{token.Content}' (id {token.Id}), which is empty or sets single_word, lstrip or rstrip");
