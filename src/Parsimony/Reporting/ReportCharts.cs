@@ -1,0 +1,80 @@
+using Parsimony.Models;
+
+namespace Parsimony.Reporting;
+
+/// <summary>The pictures that a report has the numbers for; what is missing is null.</summary>
+internal sealed class ReportCharts
+{
+    private const string Step = "step";
+
+    /// <summary>Draws them.</summary>
+    public ReportCharts(RunReport report, IReadOnlyDictionary<string, Curve> curves)
+    {
+        if (report.LayerSweep is { Count: > 0 } sweep)
+            LayerSweep = Charts.LayerSweep(sweep, report.Hook is { } hook ? HookPoint.Parse(hook).Layer : null, report.CeClean, report.CeZeroAblated);
+        (string Key, string Text, Ink Ink)[] parts =
+            [("loss", "total", Ink.Text), ("mse", "squared error", Ink.Accent), ("l1", "sparsity penalty", Ink.Warm)];
+        var losses = parts.Where(part => curves.ContainsKey(part.Key)).Select(part => (curves[part.Key], part.Text, part.Ink)).ToArray();
+        if (losses.Length > 0) Loss = Charts.Lines("loss", "Training loss", "per token", Step, VerticalAxis.LogarithmicIfWide, losses);
+        L0 = Single(curves, "l0", "L0", "active latents per token", VerticalAxis.FromZero);
+        ExplainedVariance = Single(curves, "explained_variance", "Explained variance", "1 is perfect", VerticalAxis.ZeroToOne);
+        DeadFraction = Single(curves, "dead_fraction", "Dead latents", "fraction of all latents", VerticalAxis.FromZero);
+        Heldout = Single(curves, "heldout_loss", "Held-out loss while the dials learn", "nats per token", VerticalAxis.Fitted);
+        if (report.Density is { } density) Density = Charts.Density(density);
+        if (report.Dials is { } dials)
+        {
+            Scale = Charts.Sorted("dials_c", "Scale c of every latent", dials.Scale, 1, "1 changes nothing");
+            Shift = Charts.Sorted("dials_d", "Shift d of every latent", dials.Shift, 0, "0 changes nothing");
+        }
+    }
+
+    /// <summary>Bars of loss by layer.</summary>
+    public Chart? LayerSweep { get; }
+
+    /// <summary>Training loss and its parts.</summary>
+    public Chart? Loss { get; }
+
+    /// <summary>L0 over training.</summary>
+    public Chart? L0 { get; }
+
+    /// <summary>Explained variance over training.</summary>
+    public Chart? ExplainedVariance { get; }
+
+    /// <summary>Dead latents over training.</summary>
+    public Chart? DeadFraction { get; }
+
+    /// <summary>Held-out loss over fine-tuning.</summary>
+    public Chart? Heldout { get; }
+
+    /// <summary>Histogram of densities.</summary>
+    public Chart? Density { get; }
+
+    /// <summary>Sorted c.</summary>
+    public Chart? Scale { get; }
+
+    /// <summary>Sorted d.</summary>
+    public Chart? Shift { get; }
+
+    /// <summary>Those that are there.</summary>
+    public IEnumerable<Chart> All =>
+        new[] { LayerSweep, Loss, L0, ExplainedVariance, DeadFraction, Density, Heldout, Scale, Shift }.OfType<Chart>();
+
+    /// <summary>A figure for the page: heading, key, picture, and one line on how to read it. Empty for a missing picture.</summary>
+    public static string Figure(Chart? chart, string howToRead)
+    {
+        if (chart is null) return "";
+        string key = string.Concat(chart.Legend.Select(entry => "<li>"
+            + $"<span class=\"{(entry.Dashed ? "dash" : "dot")}\" style=\"--k:var({entry.Ink.Variable})\"></span>{Html.Escape(entry.Text)}</li>"));
+        return $"""
+            <figure>
+            <h3>{Html.Escape(chart.Title)} <small>{Html.Escape(chart.Unit)}</small></h3>
+            {(key.Length > 0 ? $"<ul class=\"key\">{key}</ul>" : "")}
+            {chart.ToSvg()}
+            <figcaption>{howToRead}</figcaption>
+            </figure>
+            """;
+    }
+
+    private static Chart? Single(IReadOnlyDictionary<string, Curve> curves, string key, string title, string unit, VerticalAxis axis) =>
+        curves.TryGetValue(key, out var curve) ? Charts.Lines(key, title, unit, Step, axis, (curve, title, Ink.Accent)) : null;
+}

@@ -1,0 +1,63 @@
+using System.Text.Json.Nodes;
+using Parsimony.Reporting;
+using Xunit;
+
+namespace Parsimony.Tests.Reporting;
+
+public sealed class RunReportTests
+{
+    [Fact]
+    public void The_keys_are_those_that_others_read()
+    {
+        var json = JsonNode.Parse(SomeReport.Full().ToJson())!.AsObject();
+        foreach (string key in (string[])
+                 [
+                     "ce_clean", "ce_spliced", "ce_zero_ablated", "ce_mean_ablated", "ce_loss_recovered", "explained_variance", "l0", "d_sae",
+                     "dead_fraction", "layer_sweep", "finetune", "seconds", "tokens_seen", "seed", "version",
+                 ])
+            Assert.True(json.ContainsKey(key), key);
+        Assert.True(json["layer_sweep"]![0]!.AsObject() is { } bar && bar.ContainsKey("layer") && bar.ContainsKey("ce_spliced"));
+        Assert.Equal(
+            ["heldout_before", "heldout_after", "heldout_null_after", "trainable_parameters", "task"],
+            json["finetune"]!.AsObject().Select(pair => pair.Key));
+        Assert.Equal(121.7, (double)json["seconds"]!["train"]!);
+    }
+
+    [Fact]
+    public void What_is_read_back_is_what_was_written()
+    {
+        string path = Path.GetTempFileName();
+        SomeReport.Full().Save(path);
+        Assert.Equal(SomeReport.Full().ToJson(), RunReport.Load(path).ToJson());
+        File.Delete(path);
+    }
+
+    [Fact]
+    public void What_a_run_did_not_do_is_not_in_the_file()
+    {
+        Assert.Equal(["version"], JsonNode.Parse(new RunReport { Version = "1" }.ToJson())!.AsObject().Select(pair => pair.Key));
+        Assert.DoesNotContain("null", SomeReport.Trained().ToJson(), StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', SomeReport.Full().ToJson(indented: false));
+    }
+
+    [Fact]
+    public void Densities_are_counted_by_decade_and_silence_apart()
+    {
+        var histogram = DensityHistogram.Of([0, 0, 1, 0.5, 0.01, 0.009, 0.1], binsPerDecade: 1);
+        Assert.Equal([-3, -2, -1, 0], histogram.Log10Edges);
+        Assert.Equal([1, 1, 3], histogram.Counts);
+        Assert.Equal(2, histogram.Dead);
+        Assert.Equal(0, DensityHistogram.Of([0, 0]).Counts.Sum());
+    }
+
+    [Fact]
+    public void Dials_are_sorted_and_thinned_with_both_ends_kept()
+    {
+        var dials = DialSummary.Of([.. Enumerable.Range(0, 5000).Select(i => (i * 7919 % 5000) / 2500f)], [0.5f, -1]);
+        Assert.Equal(401, dials.Scale.Count);
+        Assert.Equal(dials.Scale.Order(), dials.Scale);
+        Assert.Equal((0, 4999 / 2500f), ((float)dials.Scale[0], (float)dials.Scale[^1]));
+        Assert.Equal([-1, 0.5], dials.Shift);
+        Assert.Equal(0.5, dials.ScaleBelowOne);
+    }
+}
