@@ -11,11 +11,11 @@ internal static class JsonShape
     public static void RefuseUnknownKeys(JsonObject json, JsonTypeInfo type, string source)
     {
         if (type.Kind != JsonTypeInfoKind.Object) return;
+        var known = type.Properties.Where(p => p.Get is not null || p.Set is not null).ToList(); // [JsonIgnore] leaves neither
         foreach (var (key, value) in json)
         {
-            var property = type.Properties.FirstOrDefault(p => p.Name == key);
-            if (property is null)
-                throw new InvalidDataException($"{source}: '{key}' is not a key here.{Suggest(key, type.Properties.Select(p => p.Name))}");
+            var property = known.Find(p => p.Name == key)
+                ?? throw new InvalidDataException($"{source}: '{key}' is not a key here.{Suggest(key, known.Select(p => p.Name))}");
             if (value is JsonObject inner) RefuseUnknownKeys(inner, type.Options.GetTypeInfo(property.PropertyType), $"{source}: {key}");
         }
     }
@@ -32,12 +32,20 @@ internal static class JsonShape
     /// <summary>A sentence on why the serialiser refused.</summary>
     public static string Explain(JsonException e, JsonObject json, JsonTypeInfo type)
     {
-        string[] missing = [.. type.Properties.Where(p => p.IsRequired && !json.ContainsKey(p.Name)).Select(p => p.Name)];
-        if (missing.Length > 0) return $"{string.Join(", ", missing)} must be given.";
         string path = (e.Path ?? "$").TrimStart('$').TrimStart('.');
-        var property = type.Properties.FirstOrDefault(p => p.Name == path);
+        JsonNode? value = json;
+        JsonPropertyInfo? property = null;
+        foreach (string key in path.Length == 0 ? [] : path.Split('.'))
+        {
+            property = type.Properties.FirstOrDefault(p => p.Name == key);
+            if (property is null) break; // inside a list: the serialiser's own words
+            value = (value as JsonObject)?[key];
+            type = type.Options.GetTypeInfo(property.PropertyType);
+        }
+        if (value is JsonObject given && type.Properties.Where(p => p.IsRequired && !given.ContainsKey(p.Name)).Select(p => p.Name).ToArray() is { Length: > 0 } missing)
+            return $"{(path.Length == 0 ? "" : path + ": ")}{string.Join(", ", missing)} must be given.";
         return property is null ? $"{path}: {e.Message.Split(" Path:")[0]}"
-            : $"{path} is {json[path]?.ToJsonString() ?? "null"}; expected {Expected(property.PropertyType)}.";
+            : $"{path} is {value?.ToJsonString() ?? "null"}; expected {Expected(property.PropertyType)}.";
     }
 
     /// <summary>What a value of the type looks like, in words.</summary>

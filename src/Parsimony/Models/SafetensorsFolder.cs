@@ -1,5 +1,5 @@
-using System.Security.Cryptography;
 using System.Text.Json;
+using Parsimony.Files;
 using static TorchSharp.torch;
 
 namespace Parsimony.Models;
@@ -15,10 +15,13 @@ public sealed class SafetensorsFolder : IWeightSource
     private readonly SortedDictionary<string, SafetensorsFile> files = new(StringComparer.Ordinal);
     private readonly Lazy<string> sha256;
 
-    private SafetensorsFolder() => sha256 = new Lazy<string>(Hash);
+    private SafetensorsFolder() => sha256 = new Lazy<string>(() => FileHash.Sha256(Paths));
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Names => fileOf.Keys;
+
+    /// <summary>The files, in name order.</summary>
+    public IEnumerable<string> Paths => files.Values.Select(f => f.Path);
 
     /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex: for one file, its own. Read on first use.</summary>
     public string Sha256 => sha256.Value;
@@ -71,7 +74,7 @@ public sealed class SafetensorsFolder : IWeightSource
     }
 
     private SafetensorsFile FileOf(string name) => fileOf.TryGetValue(name, out var file) ? file
-        : throw new InvalidDataException($"the model has no tensor '{name}'; its files are {string.Join(", ", files.Values.Select(f => $"'{f.Path}'"))}.");
+        : throw new InvalidDataException($"the model has no tensor '{name}'; its files are {string.Join(", ", Paths.Select(p => $"'{p}'"))}.");
 
     private void AddAll(string path)
     {
@@ -110,17 +113,5 @@ public sealed class SafetensorsFolder : IWeightSource
         {
             throw new InvalidDataException($"'{index}' is not the index of a sharded model; expected {{\"weight_map\": {{tensor: file}}}}.", e);
         }
-    }
-
-    private string Hash()
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] buffer = new byte[1 << 20];
-        foreach (var file in files.Values)
-        {
-            using var stream = File.OpenRead(file.Path);
-            for (int read; (read = stream.Read(buffer)) > 0;) hash.AppendData(buffer, 0, read);
-        }
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

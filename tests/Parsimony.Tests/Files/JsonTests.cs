@@ -38,6 +38,7 @@ public sealed class JsonTests
     [InlineData("{}", "c.json: model must be given.")]
     [InlineData("""{"model":"m","d_sae":1.5}""", "c.json: d_sae is 1.5; expected a whole number.")]
     [InlineData("""{"model":"m","decoder_constraint":"none"}""", "c.json: decoder_constraint is \"none\"; expected one of plain, project_and_renormalise.")]
+    [InlineData("""{"model":"m","inner":{"max_steps":"x"}}""", "c.json: inner.max_steps is \"x\"; expected a whole number.")]
     [InlineData("[]", "c.json does not hold a JSON object {...}.")]
     public void What_departs_from_the_record_is_one_sentence(string json, string message) =>
         Assert.Equal(message, Assert.Throws<InvalidDataException>(() => Json.Parse<Config>(json, "c.json")).Message);

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Models;
+using Parsimony.Tokens;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary><c>parsimony generate PROMPTS</c>: continues texts.</summary>
+internal static class GenerateCommand
+{
+    private sealed record Options
+    {
+        [Positional]
+        [Description("texts to continue; without any the model starts from its end-of-text token")]
+        public string[] Prompts { get; init; } = [];
+
+        [Description("model folder [default: the bundled model]")]
+        public string? Model { get; init; }
+
+        public SamplingOptions Sampling { get; init; } = new();
+    }
+
+    private sealed record Continuation(string Prompt, string Text, int[] Tokens);
+
+    private sealed record Result
+    {
+        public required string Model { get; init; }
+        public required string? ModelSha256 { get; init; }
+        public required SamplingOptions Sampling { get; init; }
+        public required Continuation[] Continuations { get; init; }
+        public required double TokensPerSecond { get; init; }
+    }
+
+    /// <summary>The command.</summary>
+    public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
+        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate --model pythia-70m \"The cat\" --temperature 0 --json"]);
+
+    private static Result Run(Options options, Terminal terminal)
+    {
+        string folder = BundledModel.Or(options.Model);
+        using var model = GptNeoX.Load(folder);
+        var tokenizer = Tokenizer.Load(folder);
+        string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
+        int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
+
+        long started = Stopwatch.GetTimestamp();
+        int[][] tokens = prompts.Length == 1 && !terminal.Json
+            ? Streamed(model, tokenizer, prompts[0], ids, options.Sampling, terminal)
+            : Batched(model, tokenizer, ids, options.Sampling, terminal);
+        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+
+        var texts = prompts.Zip(tokens, (prompt, row) => new Continuation(prompt, Text(tokenizer, row), row)).ToArray();
+        if (prompts.Length > 1)
+            foreach (var text in texts) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
+        return new Result
+        {
+            Model = folder,
+            ModelSha256 = model.Sha256,
+            Sampling = options.Sampling,
+            Continuations = texts,
+            TokensPerSecond = Math.Round(tokens.Sum(t => t.Length) / seconds, 1),
+        };
+    }
+
+    private static int[] Encode(string prompt, Tokenizer tokenizer)
+    {
+        if (prompt.Length > 0) return tokenizer.Encode(prompt);
+        return tokenizer.EndOfTextId is { } id ? [id]
+            : throw new InvalidDataException("the tokenizer has no <|endoftext|> to start from; give a text to continue.");
+    }
+
+    private static int[][] Streamed(GptNeoX model, Tokenizer tokenizer, string prompt, int[][] ids, SamplingOptions sampling, Terminal terminal)
+    {
+        var decoder = new StreamingDecoder(tokenizer);
+        terminal.SayPart(prompt);
+        var tokens = Generation.Generate(model, ids, sampling, endOfTextId: tokenizer.EndOfTextId, cancellation: terminal.Interrupted,
+            onToken: (_, id) => terminal.SayPart(id == tokenizer.EndOfTextId ? "" : decoder.Push(id)));
+        terminal.Say(decoder.Flush());
+        return tokens;
+    }
+
+    private static int[][] Batched(GptNeoX model, Tokenizer tokenizer, int[][] ids, SamplingOptions sampling, Terminal terminal)
+    {
+        int done = 0;
+        using var progress = terminal.Progress("generate", (long)sampling.MaxNewTokens * ids.Length, "tokens");
+        return Generation.Generate(model, ids, sampling, endOfTextId: tokenizer.EndOfTextId, cancellation: terminal.Interrupted,
+            onToken: (_, _) => progress.Report(++done));
+    }
+
+    private static string Text(Tokenizer tokenizer, int[] row) =>
+        tokenizer.Decode(row is [.., var last] && last == tokenizer.EndOfTextId ? row[..^1] : row);
+}

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.ComponentModel;
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Parsimony.Files;
+
+namespace Parsimony.Cli;
+
+/// <summary>One property of an options record as a flag (or an argument) and as a JSON value.</summary>
+internal sealed class Flag
+{
+    private readonly Type type; // of one value: an array's element, without the null
+
+    /// <summary>Makes the flag of a property.</summary>
+    public Flag(JsonPropertyInfo property, JsonTypeInfo valueType, object? defaultValue, string[] path)
+    {
+        Paths.Add(path);
+        Required = property.IsRequired;
+        bool many = valueType.Kind == JsonTypeInfoKind.Enumerable;
+        Type element = many ? valueType.ElementType! : property.PropertyType;
+        Nullable = !many && System.Nullable.GetUnderlyingType(element) is not null;
+        type = System.Nullable.GetUnderlyingType(element) ?? element;
+        Many = many;
+
+        string kebab = property.Name.Replace('_', '-');
+        string description = property.AttributeProvider?.GetCustomAttributes(typeof(DescriptionAttribute), inherit: false)
+            .Cast<DescriptionAttribute>().FirstOrDefault()?.Description ?? "";
+        if (Required) description += " [required]";
+        else if (defaultValue is not null && !(many || defaultValue is "" or false))
+            description += $" [default: {JsonSerializer.SerializeToNode(defaultValue, valueType.Type, Json.Options)}]";
+
+        if (property.AttributeProvider?.IsDefined(typeof(PositionalAttribute), inherit: false) == true)
+        {
+            Label = property.Name.ToUpperInvariant();
+            Argument = many ? new Argument<string[]>(Label) { Arity = ArgumentArity.ZeroOrMore }
+                : new Argument<string>(Label) { Arity = ArgumentArity.ZeroOrOne }; // not ExactlyOne: the --config file may say it
+            Argument.Description = description;
+            return;
+        }
+        Label = "--" + kebab;
+        // A true bool option takes a following "true" or "false" only, never an argument that stands behind it.
+        Option = type == typeof(bool) && !many ? new Option<bool>(Label)
+            : many ? new Option<string[]>(Label) { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true, HelpName = Placeholder }
+            : new Option<string>(Label) { HelpName = Placeholder };
+        Option.Description = description;
+    }
+
+    /// <summary>Where in the JSON it goes; more than one place when records share a name.</summary>
+    public List<string[]> Paths { get; } = [];
+
+    /// <summary>Whether it must be given.</summary>
+    public bool Required { get; }
+
+    /// <summary>Its name on the command line.</summary>
+    public string Label { get; }
+
+    /// <summary>The flag; null for an argument.</summary>
+    public Option? Option { get; }
+
+    /// <summary>The argument; null for a flag.</summary>
+    public Argument? Argument { get; }
+
+    private bool Many { get; }
+
+    private bool Nullable { get; }
+
+    private string Placeholder => type switch
+    {
+        { IsEnum: true } => string.Join("|", EnumNames),
+        _ when type == typeof(int) || type == typeof(long) || type == typeof(double) || type == typeof(float) => "number",
+        _ => "text",
+    };
+
+    private IEnumerable<string> EnumNames => Enum.GetNames(type).Select(JsonNamingPolicy.SnakeCaseLower.ConvertName);
+
+    /// <summary>Whether it stands on the command line, and its value as JSON.</summary>
+    /// <exception cref="UsageException">The value is not of the property's type.</exception>
+    public bool Given(ParseResult parse, out JsonNode? value)
+    {
+        IReadOnlyList<Token>? tokens = Option is not null
+            ? parse.GetResult(Option) is { Implicit: false } option ? option.Tokens : null
+            : parse.GetResult(Argument!) is { Tokens.Count: > 0 } argument ? argument.Tokens : null;
+        value = null;
+        if (tokens is null) return false;
+        if (Many) value = new JsonArray([.. tokens.Select(t => Value(t.Value))]);
+        else value = tokens.Count == 0 ? JsonValue.Create(true) : Value(tokens[^1].Value);
+        return true;
+    }
+
+    private JsonNode? Value(string text)
+    {
+        if (Nullable && text is "null" or "none") return null;
+        JsonNode? node = null;
+        if (type.IsEnum) node = EnumNames.Contains(text.Replace('-', '_')) ? text.Replace('-', '_') : null;
+        else if (type == typeof(bool)) node = bool.TryParse(text, out bool truth) ? JsonValue.Create(truth) : null;
+        else if (type == typeof(int) || type == typeof(long))
+            node = decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal whole)
+                && whole == Math.Floor(whole) && Math.Abs(whole) <= (type == typeof(int) ? int.MaxValue : long.MaxValue) ? JsonValue.Create((long)whole) : null;
+        else if (type == typeof(double) || type == typeof(float))
+            node = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
+                ? JsonValue.Create(number) : null;
+        else node = text;
+        return node ?? throw new UsageException($"{Label} is '{text}'; expected {JsonShape.Expected(type)}.");
+    }
+}
