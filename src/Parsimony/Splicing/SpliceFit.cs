@@ -1,0 +1,18 @@
+using Parsimony.Autoencoders;
+using Parsimony.Models;
+
+namespace Parsimony.Splicing;
+
+/// <summary>Whether an SAE can be spliced into a model at a hook point at all.</summary>
+internal static class SpliceFit
+{
+    /// <exception cref="ArgumentException">The model has no such layer, or the SAE is of another width.</exception>
+    public static void Ensure(GptNeoX model, HookPoint at, SparseAutoencoder sae)
+    {
+        if (at.Layer < 0 || at.Layer >= model.Config.NLayers) throw new ArgumentException(
+            $"{at} names layer {at.Layer}; this model has layers 0 to {model.Config.NLayers - 1}.");
+        if (model.Width(at.Site) != sae.DModel) throw new ArgumentException(
+            $"the SAE reads activations of width {sae.DModel}; {at} of this model has width {model.Width(at.Site)}. "
+            + "Use an SAE that was trained on this hook point of this model.");
+    }
+}

@@ -1,0 +1,102 @@
+using Parsimony.Autoencoders;
+using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
+
+namespace Parsimony.Splicing;
+
+/// <summary>What may be put into the model's one seam: read, ablate, or splice in an SAE with or without its dials.</summary>
+public static class Taps
+{
+    /// <summary>Zeros in place of the activation: what the model is without this part.</summary>
+    public static Tap ZeroAblate(HookPoint at) => Only(at, x => zeros_like(x));
+
+    /// <summary>The same vector in place of every token's activation.</summary>
+    /// <param name="at">Where.</param>
+    /// <param name="mean"><c>[width]</c>, usually the mean activation over a text; not owned.</param>
+    /// <exception cref="ArgumentException">The vector is not one axis; later, in the tap: it is not as wide as the activation.</exception>
+    public static Tap MeanAblate(HookPoint at, Tensor mean)
+    {
+        if (mean.dim() != 1) throw new ArgumentException($"mean has shape {Axes(mean)}; expected [width].", nameof(mean));
+        return Only(at, x =>
+        {
+            EnsureWidth(at, x, mean.size(0), "the mean vector");
+            using var scope = NewDisposeScope();
+            return mean.to(x.dtype).expand_as(x).clone().MoveToOuterDisposeScope();
+        });
+    }
+
+    /// <summary>
+    /// The SAE, spliced in. Its latents are <c>f = relu(c * z + d)</c> with <c>z = (x - b_dec) W_enc + b_enc</c>: scale and shift
+    /// act on the pre-activation, encoder bias included, before the ReLU (the article, "Fine-tuning").
+    /// </summary>
+    /// <param name="at">Where; the activation must be as wide as the SAE's d_model.</param>
+    /// <param name="sae">Not owned. The arithmetic is done in its type and the result is cast back to the activation's.</param>
+    /// <param name="mode">Replace (the article's) or delta, which keeps the SAE's error.</param>
+    /// <param name="scale">c, <c>[d_sae]</c>; null is 1.</param>
+    /// <param name="shift">d, <c>[d_sae]</c>; null is 0.</param>
+    /// <exception cref="ArgumentException">A dial has the wrong shape or type; later, in the tap: the activation has.</exception>
+    public static Tap Splice(
+        HookPoint at, SparseAutoencoder sae, SpliceMode mode = SpliceMode.Replace, Tensor? scale = null, Tensor? shift = null)
+    {
+        EnsureDial(scale, nameof(scale), sae);
+        EnsureDial(shift, nameof(shift), sae);
+        bool identity = scale is null && shift is null;
+        return Only(at, x =>
+        {
+            EnsureWidth(at, x, sae.DModel, "the SAE");
+            if (mode is SpliceMode.Delta && identity) return x;
+            using var scope = NewDisposeScope();
+            var m = As(x, sae.WEnc.dtype);
+            var z = sae.PreActivations(m);                  // [.., d_sae]
+            var f = Latents(z, scale, shift);               // [.., d_sae]
+            var spliced = mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - relu(z)).matmul(sae.WDec);
+            return As(spliced, x.dtype).MoveToOuterDisposeScope();
+        });
+    }
+
+    /// <summary>Reads the activation and changes nothing.</summary>
+    /// <param name="at">Where.</param>
+    /// <param name="read">Called with the activation, <c>[batch, seq, width]</c>, which is the model's: clone what shall outlive the call.</param>
+    public static Tap Record(HookPoint at, Action<Tensor> read) => Only(at, x =>
+    {
+        read(x);
+        return x;
+    });
+
+    /// <summary>Several taps as one; where two share a point, the later one sees what the earlier one returned.</summary>
+    public static Tap Chain(params Tap[] taps) => (here, x) =>
+    {
+        foreach (var tap in taps) x = tap(here, x);
+        return x;
+    };
+
+    /// <summary><c>relu(c * z + d)</c> for pre-activations z, <c>[.., d_sae]</c>; a null dial is the identity.</summary>
+    internal static Tensor Latents(Tensor z, Tensor? scale, Tensor? shift)
+    {
+        using var scope = NewDisposeScope();
+        var u = scale is null ? z : z * scale;
+        if (shift is not null) u = u + shift;
+        return relu(u).MoveToOuterDisposeScope();
+    }
+
+    private static Tap Only(HookPoint at, Func<Tensor, Tensor> change) => (here, x) => here == at ? change(x) : x;
+
+    private static Tensor As(Tensor t, ScalarType type) => t.dtype == type ? t : t.to(type);
+
+    private static void EnsureWidth(HookPoint at, Tensor x, long width, string what)
+    {
+        if (!x.is_floating_point() || x.dim() < 1 || x.size(-1) != width) throw new ArgumentException(
+            $"the activation at {at} is {x.dtype} {Axes(x)}; {what} needs floating-point [.., {width}]. "
+            + "Use one that was made for this hook point of this model.");
+    }
+
+    private static void EnsureDial(Tensor? dial, string name, SparseAutoencoder sae)
+    {
+        if (dial is not null && (dial.dim() != 1 || dial.size(0) != sae.DSae || dial.dtype != sae.WEnc.dtype)) throw new ArgumentException(
+            $"{name} is {dial.dtype} {Axes(dial)}; expected {sae.WEnc.dtype} [d_sae] = [{sae.DSae}], one number per latent.", name);
+    }
+
+    private static string Axes(Tensor t) => $"[{string.Join(", ", t.shape)}]";
+}
