@@ -1,0 +1,54 @@
+using Parsimony.Autoencoders;
+using Parsimony.Models;
+using Parsimony.Splicing;
+using Parsimony.Tokens;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Evaluation;
+
+/// <summary>One bar of the article's figure; losses in nats per token.</summary>
+/// <param name="Layer">Layer, 0-based.</param>
+/// <param name="CeSpliced">Loss with the SAE's reconstruction in place of this layer's activation.</param>
+/// <param name="CeZeroAblated">Loss with zeros in its place.</param>
+public sealed record LayerLoss(int Layer, double CeSpliced, double CeZeroAblated);
+
+/// <summary>
+/// The SAE inserted at every layer's same site, one at a time: the article's figure of an SAE at the layer it was trained for and at
+/// all the wrong ones.
+/// </summary>
+public static class LayerSweep
+{
+    /// <summary>Measures every layer. The layers below each insertion run once for both of its variants.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="site">The site inside each layer, as wide as the SAE's d_model.</param>
+    /// <param name="sae">The SAE.</param>
+    /// <param name="contexts">Token contexts, all of one length of 2 or more.</param>
+    /// <param name="batchContexts">Contexts per forward pass, 1 or more.</param>
+    /// <param name="progress">Told after every batch; a batch is done when all layers are.</param>
+    /// <param name="cancellation">Ends the measurement between two batches.</param>
+    /// <exception cref="ArgumentException">No contexts, unequal lengths, or an SAE of the wrong width.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static IReadOnlyList<LayerLoss> Run(
+        GptNeoX model, HookSite site, SparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
+        IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        var batches = new EvaluationBatches(contexts, batchContexts, progress, cancellation);
+        SpliceFit.Ensure(model, new HookPoint(0, site), sae);
+        var layers = Enumerable.Range(0, model.Config.NLayers).Select(layer => new HookPoint(layer, site))
+            .Select(at => (At: at, Spliced: new LossSum(Taps.Splice(at, sae)), Zero: new LossSum(Taps.ZeroAblate(at)))).ToList();
+        using var noGradient = no_grad();
+        foreach (var batch in batches.Each("layers"))
+        {
+            using var tokens = ContextPacker.ToTensor(batch);
+            foreach (var (at, spliced, zero) in layers)
+            {
+                using var scope = NewDisposeScope();
+                var state = model.RunTo(at, tokens);
+                spliced.Add(model, state, tokens);
+                zero.Add(model, state, tokens);
+            }
+        }
+        return [.. layers.Select(l => new LayerLoss(l.At.Layer, l.Spliced.Mean, l.Zero.Mean))];
+    }
+}

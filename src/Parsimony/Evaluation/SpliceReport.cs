@@ -1,0 +1,51 @@
+using Parsimony.Models;
+
+namespace Parsimony.Evaluation;
+
+/// <summary>What an SAE costs and keeps when it is spliced into its model. Losses are mean next-token cross-entropy in nats per token.</summary>
+public sealed record SpliceReport
+{
+    /// <summary>Where the SAE was spliced in.</summary>
+    public required HookPoint At { get; init; }
+
+    /// <summary>Tokens the activations were measured on.</summary>
+    public required long TokensSeen { get; init; }
+
+    /// <summary>Loss of the plain model.</summary>
+    public required double CeClean { get; init; }
+
+    /// <summary>Loss with the SAE's reconstruction in place of the activation (the article's splice).</summary>
+    public required double CeSpliced { get; init; }
+
+    /// <summary>Loss with the SAE spliced in as a delta, its error kept; without dials it is <see cref="CeClean"/> by law and is not run.</summary>
+    public required double CeSplicedDelta { get; init; }
+
+    /// <summary>Loss with zeros in place of the activation.</summary>
+    public required double CeZeroAblated { get; init; }
+
+    /// <summary>Loss with the activation's mean over these tokens in its place.</summary>
+    public required double CeMeanAblated { get; init; }
+
+    /// <summary>1 - sum of squared residuals / sum of squared deviations from the mean activation, over all tokens, in float64 and raw
+    /// units; at most 1, below 0 when the reconstruction is worse than the mean. NaN when the activation never varies.</summary>
+    public required double ExplainedVariance { get; init; }
+
+    /// <summary>How often each latent fires on these tokens.</summary>
+    public required SparsityReport Sparsity { get; init; }
+
+    /// <summary>Number of latents.</summary>
+    public int DSae => Sparsity.Density.Length;
+
+    /// <summary>Mean number of latents that fire on a token.</summary>
+    public double L0 => Sparsity.L0;
+
+    /// <summary>Fraction of latents that never fired on these tokens, 0..1.</summary>
+    public double DeadFraction => Sparsity.DeadFraction;
+
+    /// <summary>(CE_zero - CE_spliced) / (CE_zero - CE_clean): 1 loses nothing, 0 is as bad as zeros. To be shown with its three losses.
+    /// NaN when zeros cost nothing.</summary>
+    public double CeLossRecovered => (CeZeroAblated - CeSpliced) / (CeZeroAblated - CeClean);
+
+    /// <summary>The same against the mean-ablated loss.</summary>
+    public double CeLossRecoveredFromMean => (CeMeanAblated - CeSpliced) / (CeMeanAblated - CeClean);
+}
