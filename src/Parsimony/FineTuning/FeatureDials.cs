@@ -1,0 +1,77 @@
+using Parsimony.Autoencoders;
+using Parsimony.Models;
+using Parsimony.Splicing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>
+/// The two vectors that fine-tuning learns, one number of each per latent: scale c and shift d in
+/// <c>f = relu(c * ((x - b_dec) W_enc + b_enc) + d)</c> (the article). The scale is held as <c>c = 1 + gamma</c>, so that
+/// gamma = 0, d = 0 is the identity and decay draws toward it. A latent that is off on all data has no gradient: dials cannot wake it.
+/// </summary>
+public sealed class FeatureDials : IDisposable
+{
+    /// <summary>Identity dials, which change nothing.</summary>
+    /// <param name="at">The hook point of the SAE.</param>
+    /// <param name="dSae">Number of latents, 1 or more.</param>
+    public FeatureDials(HookPoint at, int dSae)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(dSae, 1);
+        At = at;
+        Gamma = Parameter(zeros(dSae));
+        Shift = Parameter(zeros(dSae));
+    }
+
+    private FeatureDials(HookPoint at, Tensor gamma, Tensor shift) => (At, Gamma, Shift) = (at, gamma, shift);
+
+    /// <summary>Dials with given values, which are copied.</summary>
+    /// <param name="at">The hook point of the SAE.</param>
+    /// <param name="scale">c, <c>[d_sae]</c>.</param>
+    /// <param name="shift">d, <c>[d_sae]</c>.</param>
+    /// <exception cref="ArgumentException">The two are not float32 vectors of one length.</exception>
+    public static FeatureDials Of(HookPoint at, Tensor scale, Tensor shift)
+    {
+        if (scale.dim() != 1 || shift.dim() != 1 || scale.size(0) != shift.size(0)
+            || scale.dtype != ScalarType.Float32 || shift.dtype != ScalarType.Float32) throw new ArgumentException(
+                $"scale is {scale.dtype} [{string.Join(", ", scale.shape)}] and shift {shift.dtype} [{string.Join(", ", shift.shape)}]; "
+                + "expected two Float32 vectors of one length, [d_sae].");
+        using var noGradient = no_grad();
+        return new FeatureDials(at, Parameter(scale - 1), Parameter(shift.clone()));
+    }
+
+    /// <summary>Where the SAE and its dials sit.</summary>
+    public HookPoint At { get; }
+
+    /// <summary>c - 1, <c>[d_sae]</c>, float32, with gradient; 0 at birth. Owned by this object.</summary>
+    public Tensor Gamma { get; }
+
+    /// <summary>d, <c>[d_sae]</c>, float32, with gradient; 0 at birth. Owned by this object.</summary>
+    public Tensor Shift { get; }
+
+    /// <summary>Number of latents.</summary>
+    public int DSae => (int)Gamma.size(0);
+
+    /// <summary>How many numbers are learnt: 2 d_sae.</summary>
+    public int TrainableParameters => 2 * DSae;
+
+    /// <summary>c = 1 + gamma, <c>[d_sae]</c>, a new tensor through which the gradient of gamma flows.</summary>
+    public Tensor Scale() => 1 + Gamma;
+
+    /// <summary>The SAE spliced in with these dials, as they are now; made anew after each change.</summary>
+    public Tap Splice(SparseAutoencoder sae, SpliceMode mode) => Taps.Splice(At, sae, mode, Scale(), Shift);
+
+    // The one place where trainable tensors are made: born without history and outside every dispose scope.
+    private static Tensor Parameter(Tensor value)
+    {
+        using (value) return value.detach().requires_grad_().DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Gamma.Dispose();
+        Shift.Dispose();
+    }
+}

@@ -1,0 +1,28 @@
+using Parsimony.Models;
+using Parsimony.Splicing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>The loss on held-out examples, every target weighed alike, summed in float64.</summary>
+internal sealed class HeldOutLoss(
+    GptNeoX model, PrefixCache prefixes, IReadOnlyList<SftExample> examples, int batchSize, CancellationToken cancellation)
+{
+    /// <summary>Nats per target with the given tap; NaN when there are no examples.</summary>
+    public double Of(Tap? tap)
+    {
+        using var noGradient = no_grad();
+        double nats = 0;
+        long targets = 0;
+        foreach (var chunk in examples.Chunk(batchSize))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var batch = new SftBatch(chunk);
+            nats += batch.LossSum(model.RunFrom(prefixes.Batch(batch.Rows), tap)).item<float>();
+            targets += batch.Targets;
+        }
+        return nats / targets;
+    }
+}

@@ -1,0 +1,32 @@
+namespace Parsimony.FineTuning;
+
+/// <summary>What fine-tuning gave. Losses are nats per target token, weighed over all held-out targets alike; NaN without held-out examples.</summary>
+public sealed record SftResult : IDisposable
+{
+    /// <summary>The learnt dials; owned by this object.</summary>
+    public required FeatureDials Dials { get; init; }
+
+    /// <summary>Held-out loss of the plain model.</summary>
+    public required double HeldOutPlain { get; init; }
+
+    /// <summary>Held-out loss with the SAE spliced in and identity dials; in delta mode the plain model's.</summary>
+    public required double HeldOutBefore { get; init; }
+
+    /// <summary>Held-out loss with the learnt dials. Labels are true ones even after a null run.</summary>
+    public required double HeldOutAfter { get; init; }
+
+    /// <summary>What the dials changed on the held-out tokens; null without held-out examples.</summary>
+    public required DialMovement? Movement { get; init; }
+
+    /// <summary>Tokens in all batches, prompts included, padding not.</summary>
+    public required long TokensSeen { get; init; }
+
+    /// <summary>Wall-clock seconds of training in this process, held-out measurements included.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>How many numbers were learnt: 2 d_sae.</summary>
+    public int TrainableParameters => Dials.TrainableParameters;
+
+    /// <inheritdoc/>
+    public void Dispose() => Dials.Dispose();
+}

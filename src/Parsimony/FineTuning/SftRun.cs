@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Parsimony.Autoencoders;
+using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>Everything of a fine-tuning run that outlives a step: dials, optimisers, position, losses since the last log line; saved and
+/// restored as one file. The order of examples and the permuted labels follow from the position, so there is no generator to save.</summary>
+internal sealed class SftRun : IDisposable
+{
+    private readonly SftOptions options;
+    private readonly string? folder;
+    private readonly IReadOnlyDictionary<string, string> identity;
+    private readonly AdamW gammaOptimiser, shiftOptimiser;
+    private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly long tokensAtStart;
+    private long targets;                                                                 // since the last log line
+    private bool dialsGiven;
+
+    /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
+    public SftRun(HookPoint at, SparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
+    {
+        (this.options, this.folder, this.identity) = (options, folder, identity);
+        Dials = new FeatureDials(at, sae.DSae);
+        gammaOptimiser = new AdamW(Dials.Gamma, options.LearningRate, options.WeightDecay, options.DecayOnScale ? -1 : 0); // c = 0: gamma = -1
+        shiftOptimiser = new AdamW(Dials.Shift, options.LearningRate, options.WeightDecay);
+        try
+        {
+            if (folder is not null) Resume();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+        tokensAtStart = TokensSeen;
+    }
+
+    public FeatureDials Dials { get; }
+
+    public long Step { get; private set; }
+
+    public long TokensSeen { get; private set; }
+
+    /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
+    public static IReadOnlyDictionary<string, string> Identity(
+        GptNeoX model, HookPoint at, SparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
+    {
+        using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var e in train)
+        {
+            data.AppendData(BitConverter.GetBytes(e.FirstTarget));
+            data.AppendData(MemoryMarshal.AsBytes<int>(e.Tokens));
+        }
+        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var t in (Tensor[])[sae.WEnc, sae.WDec, sae.BEnc, sae.BDec]) weights.AppendData(t.bytes);
+        // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
+        var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", HeldOutFraction = 0 };
+        return new Dictionary<string, string>
+        {
+            ["options"] = stepOptions.ToString(),
+            ["hook"] = at.ToString(),
+            ["model"] = model.Sha256 ?? "in memory",
+            ["sae"] = Convert.ToHexStringLower(weights.GetHashAndReset()),
+            ["examples"] = Convert.ToHexStringLower(data.GetHashAndReset()),
+        };
+    }
+
+    /// <summary>One step of both optimisers, and what it adds to the counts.</summary>
+    public void Update(IList<Tensor> gradients, Tensor lossSum, SftBatch batch)
+    {
+        using var noGradient = no_grad();
+        gammaOptimiser.Step(gradients[0]);
+        shiftOptimiser.Step(gradients[1]);
+        if (options.MinScale is { } least) Dials.Gamma.clamp_min_(least - 1);
+        nats.add_(lossSum.detach());
+        targets += batch.Targets;
+        TokensSeen += batch.TokensSeen;
+        Step++;
+    }
+
+    /// <summary>Writes a line of metrics.jsonl.</summary>
+    public SftProgress Log(IList<Tensor> gradients)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        double loss = nats.item<double>() / targets, seconds = Math.Max(clock.Elapsed.TotalSeconds, 1e-9);
+        if (!double.IsFinite(loss)) throw new InvalidOperationException(
+            $"the loss up to step {Step} is {loss}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
+        nats.zero_();
+        targets = 0;
+        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss,
+            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
+        if (folder is not null) SftMetricsFile.Append(MetricsPath, line);
+        return line;
+    }
+
+    /// <summary>Writes the checkpoint, when there is a folder.</summary>
+    public void Save()
+    {
+        if (folder is null) return;
+        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long>
+        {
+            ["step"] = Step,
+            ["tokens_seen"] = TokensSeen,
+            ["targets_since_log"] = targets,
+        });
+    }
+
+    /// <summary>The dials are the caller's from here on.</summary>
+    public FeatureDials GiveDials()
+    {
+        dialsGiven = true;
+        return Dials;
+    }
+
+    private void Resume()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "tokens_seen", "targets_since_log"]) is { } counts)
+        {
+            (Step, TokensSeen, targets) = (counts["step"], counts["tokens_seen"], counts["targets_since_log"]);
+            gammaOptimiser.Steps = shiftOptimiser.Steps = Step;
+        }
+        SftMetricsFile.TruncateTo(MetricsPath, Step);
+    }
+
+    private Dictionary<string, Tensor> Tensors() => new()
+    {
+        ["gamma"] = Dials.Gamma,
+        ["gamma.exp_avg"] = gammaOptimiser.FirstMoment,
+        ["gamma.exp_avg_sq"] = gammaOptimiser.SecondMoment,
+        ["shift"] = Dials.Shift,
+        ["shift.exp_avg"] = shiftOptimiser.FirstMoment,
+        ["shift.exp_avg_sq"] = shiftOptimiser.SecondMoment,
+        ["nats_since_log"] = nats,
+    };
+
+    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
+
+    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
+
+    private static double RootMeanSquare(Tensor t) => Math.Sqrt(t.square().mean().item<float>());
+
+    public void Dispose()
+    {
+        if (!dialsGiven) Dials.Dispose();
+        gammaOptimiser.Dispose();
+        shiftOptimiser.Dispose();
+        nats.Dispose();
+    }
+}
