@@ -26,7 +26,7 @@ internal static class DoctorCommand
             ["cores"] = Environment.ProcessorCount,
             ["memory_gib"] = Gibibytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes),
             ["disk_free_gib"] = Gibibytes(new DriveInfo(Environment.CurrentDirectory).AvailableFreeSpace),
-            ["bundled_model"] = BundledModel.Folder ?? "not found; give --model <folder> to the commands",
+            ["bundled_model"] = ModelFolder.Bundled ?? "not found; give --model <folder> to the commands",
         };
         var faults = new List<string>();
         Check("unicode", faults, facts, () =>

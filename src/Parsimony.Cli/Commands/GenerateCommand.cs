@@ -38,9 +38,8 @@ internal static class GenerateCommand
 
     private static Result Run(Options options, Terminal terminal)
     {
-        string folder = BundledModel.Or(options.Model);
-        using var model = GptNeoX.Load(folder);
-        var tokenizer = Tokenizer.Load(folder);
+        var (model, tokenizer) = ModelFolder.Open(options.Model);
+        using var owned = model;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
 
@@ -55,7 +54,7 @@ internal static class GenerateCommand
             foreach (var text in texts) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
         return new Result
         {
-            Model = folder,
+            Model = model.Folder!,
             ModelSha256 = model.Sha256,
             Sampling = options.Sampling,
             Continuations = texts,

@@ -93,6 +93,8 @@ public sealed class CommandTests : IDisposable
         Assert.Contains("the model was made for 64", Run(1, "generate", "ab", "--model", model, "--max-new-tokens", "500").Error, StringComparison.Ordinal);
         Assert.Equal("temperature is -1; it must be 0 (greedy) or more; top_p is 2; it must lie in (0, 1].\n",
             Run(2, "generate", "ab", "--model", model, "--temperature", "-1", "--top-p", "2").Error);
+        File.Copy(Path.Combine(Shared.RepositoryRoot(), "assets", "demo", "tokenizer.json"), Path.Combine(model, "tokenizer.json"), overwrite: true);
+        Assert.Contains("the model's embedding only 257 rows", Run(1, "generate", "ab", "--model", model).Error, StringComparison.Ordinal);
         Assert.Contains("model_type is 'gpt2'", Run(1, "generate", "ab", "--model", Shared.Path("fixtures/gpt2")).Error, StringComparison.Ordinal);
     }
 

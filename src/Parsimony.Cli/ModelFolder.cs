@@ -1,0 +1,47 @@
+using Parsimony.Models;
+using Parsimony.Tokens;
+
+namespace Parsimony.Cli;
+
+/// <summary>A model folder with its tokenizer, as commands open it.</summary>
+internal static class ModelFolder
+{
+    /// <summary>The small language model of the repository: <c>assets/demo</c> beside the program or above it; null when it is not there.</summary>
+    public static string? Bundled
+    {
+        get
+        {
+            for (var d = new DirectoryInfo(AppContext.BaseDirectory); d is not null; d = d.Parent)
+            {
+                string folder = Path.Combine(d.FullName, "assets", "demo");
+                if (File.Exists(Path.Combine(folder, "config.json"))) return folder;
+            }
+            return null;
+        }
+    }
+
+    /// <summary>Opens a model and its tokenizer; the caller owns the model.</summary>
+    /// <param name="folder">In the Hugging Face layout; null for the bundled one.</param>
+    /// <exception cref="DirectoryNotFoundException">None is named, and none is bundled.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged, the architecture is another, or the tokenizer belongs to another model.</exception>
+    public static (GptNeoX Model, Tokenizer Tokenizer) Open(string? folder)
+    {
+        folder ??= Bundled ?? throw new DirectoryNotFoundException(
+            $"no model was named, and the bundled one (assets/demo) is not in or above {AppContext.BaseDirectory}; give --model <folder>.");
+        var model = GptNeoX.Load(folder);
+        try
+        {
+            var tokenizer = Tokenizer.Load(folder);
+            if (tokenizer.VocabularySize > model.Config.DVocab)
+                throw new InvalidDataException($"the tokenizer in '{folder}' has {tokenizer.VocabularySize} ids, the model's embedding only "
+                    + $"{model.Config.DVocab} rows; put the model's own tokenizer.json there.");
+            return (model, tokenizer);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}
