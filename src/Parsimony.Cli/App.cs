@@ -33,14 +33,17 @@ internal static class App
         var terminal = new Terminal(output, error, json, interrupted);
         try
         {
-            var root = new RootCommand("Sparse autoencoders on language models, and fine-tuning through their features.") { HelpName = "parsimony" };
+            var root = new RootCommand("Sparse autoencoders on language models, and fine-tuning through their features.")
+            {
+                HelpName = "parsimony",
+            };
             foreach (var command in commands) root.Add(command);
             foreach (var help in root.Options.OfType<HelpOption>()) help.Action = new HelpWithExamples((HelpAction)help.Action!);
 
             // No response files: a prompt may begin with @.
             var parse = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
             if (parse.Errors.Count > 0) throw new UsageException(UsageFaults.Describe(parse, args));
-            int code = parse.Invoke(new CommandInvocation(terminal) { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+            int code = parse.Invoke(new CommandInvocation(terminal) { Output = output, Error = error });
             return code != 0 ? code : terminal.ExitCode;
         }
         catch (OperationCanceledException)

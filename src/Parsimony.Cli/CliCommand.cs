@@ -28,15 +28,16 @@ internal sealed class CliCommand : Command
         var command = new CliCommand(name, description, examples);
         var binder = new OptionBinder<T>();
         binder.AddTo(command);
-        var config = new Option<string?>(ConfigFlag) { Description = "JSON file with these options as snake_case keys; flags go over it", HelpName = "file" };
+        var config = new Option<string?>(ConfigFlag) { Description = "JSON file with these options; flags go over it", HelpName = "file" };
         var threads = new Option<int>(ThreadsFlag) { Description = "threads of one operation [default: all cores]", HelpName = "number" };
         command.Add(config);
         command.Add(threads);
-        command.Add(new Option<bool>(JsonFlag) { Description = "print the result as one JSON object on standard output, and nothing else there" });
+        command.Add(new Option<bool>(JsonFlag) { Description = "print the result as one JSON object, and nothing else, on standard output" });
         command.SetAction(parse =>
         {
             var terminal = ((CommandInvocation)parse.InvocationConfiguration).Terminal;
-            if (parse.GetValue(threads) < 0) throw new UsageException($"{ThreadsFlag} is {parse.GetValue(threads)}; it must be 1 or more, or 0 for all cores.");
+            if (parse.GetValue(threads) is < 0 and var wrong)
+                throw new UsageException($"{ThreadsFlag} is {wrong}; it must be 1 or more, or 0 for all cores.");
             var options = binder.Bind(parse, parse.GetValue(config));
             if (needsTorch) TorchRuntime.EnsureLoaded();
             if (parse.GetValue(threads) > 0) TorchRuntime.UseThreads(parse.GetValue(threads));
@@ -49,8 +50,11 @@ internal sealed class CliCommand : Command
 }
 
 /// <summary>Carries the terminal to the command's action.</summary>
-internal sealed class CommandInvocation(Terminal terminal) : InvocationConfiguration
+internal sealed class CommandInvocation : InvocationConfiguration
 {
+    /// <summary>Exceptions pass: <see cref="App"/> makes them sentences and exit codes.</summary>
+    public CommandInvocation(Terminal terminal) => (Terminal, EnableDefaultExceptionHandler) = (terminal, false);
+
     /// <summary>Where the command writes.</summary>
-    public Terminal Terminal { get; } = terminal;
+    public Terminal Terminal { get; }
 }

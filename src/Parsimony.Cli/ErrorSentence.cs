@@ -8,8 +8,9 @@ internal static class ErrorSentence
     /// <summary>The message alone where it was written for users; else what happened and how to see more.</summary>
     public static string Of(Exception e) => e switch
     {
-        ArgumentException a when a.ParamName is not null => a.Message.Replace($" (Parameter '{a.ParamName}')", "", StringComparison.Ordinal),
-        InvalidDataException or IOException or UnauthorizedAccessException or ArgumentException or PlatformNotSupportedException => e.Message,
+        ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        InvalidDataException or IOException or UnauthorizedAccessException => e.Message,
+        ArgumentException or PlatformNotSupportedException => e.Message,
         InvalidOperationException when e.GetType() == typeof(InvalidOperationException) && IsOurs(e) => e.Message,
         ExternalException when e.Message.Contains("allocate memory", StringComparison.Ordinal) =>
             $"Out of memory ({FirstLine(e)}). Use a smaller batch, buffer or model.",
@@ -17,7 +18,8 @@ internal static class ErrorSentence
     };
 
     /// <summary>Of the general exceptions only those thrown by this project's own code carry a sentence for users.</summary>
-    private static bool IsOurs(Exception e) => e.TargetSite?.DeclaringType?.Namespace?.StartsWith("Parsimony", StringComparison.Ordinal) == true;
+    private static bool IsOurs(Exception e) =>
+        e.TargetSite?.DeclaringType?.Namespace?.StartsWith("Parsimony", StringComparison.Ordinal) == true;
 
     private static string FirstLine(Exception e) => e.Message.Split('\n')[0].Trim();
 }

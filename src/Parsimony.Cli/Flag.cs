@@ -44,9 +44,10 @@ internal sealed class Flag
         Label = "--" + kebab;
         // A true bool option takes a following "true" or "false" only, never an argument that stands behind it.
         Option = type == typeof(bool) && !many ? new Option<bool>(Label)
-            : many ? new Option<string[]>(Label) { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true, HelpName = Placeholder }
-            : new Option<string>(Label) { HelpName = Placeholder };
+            : many ? new Option<string[]>(Label) { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true }
+            : new Option<string>(Label);
         Option.Description = description;
+        if (Option is not Option<bool>) Option.HelpName = Placeholder;
     }
 
     /// <summary>Where in the JSON it goes; more than one place when records share a name.</summary>
@@ -98,12 +99,16 @@ internal sealed class Flag
         if (type.IsEnum) node = EnumNames.Contains(text.Replace('-', '_')) ? text.Replace('-', '_') : null;
         else if (type == typeof(bool)) node = bool.TryParse(text, out bool truth) ? JsonValue.Create(truth) : null;
         else if (type == typeof(int) || type == typeof(long))
-            node = decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal whole)
-                && whole == Math.Floor(whole) && Math.Abs(whole) <= (type == typeof(int) ? int.MaxValue : long.MaxValue) ? JsonValue.Create((long)whole) : null;
-        else if (type == typeof(double) || type == typeof(float))
-            node = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
-                ? JsonValue.Create(number) : null;
+            node = Whole(text, type == typeof(int) ? int.MaxValue : long.MaxValue) is { } whole ? JsonValue.Create(whole) : null;
+        else if (type == typeof(double) || type == typeof(float)) node = Finite(text) is { } number ? JsonValue.Create(number) : null;
         else node = text;
         return node ?? throw new UsageException($"{Label} is '{text}'; expected {JsonShape.Expected(type)}.");
     }
+
+    private static long? Whole(string text, long largest) => // 1e6 is a whole number too
+        decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal n) && n == Math.Floor(n) && Math.Abs(n) <= largest
+            ? (long)n : null;
+
+    private static double? Finite(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double n) && double.IsFinite(n) ? n : null;
 }

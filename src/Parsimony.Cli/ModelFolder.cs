@@ -6,7 +6,7 @@ namespace Parsimony.Cli;
 /// <summary>A model folder with its tokenizer, as commands open it.</summary>
 internal static class ModelFolder
 {
-    /// <summary>The small language model of the repository: <c>assets/demo</c> beside the program or above it; null when it is not there.</summary>
+    /// <summary>The repository's own small model: <c>assets/demo</c> beside the program or above it; null when it is not there.</summary>
     public static string? Bundled
     {
         get
@@ -24,11 +24,11 @@ internal static class ModelFolder
     /// <param name="folder">In the Hugging Face layout; null for the bundled one.</param>
     /// <exception cref="DirectoryNotFoundException">None is named, and none is bundled.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is damaged, the architecture is another, or the tokenizer belongs to another model.</exception>
+    /// <exception cref="InvalidDataException">A damaged file, another architecture, or the tokenizer of another model.</exception>
     public static (GptNeoX Model, Tokenizer Tokenizer) Open(string? folder)
     {
         folder ??= Bundled ?? throw new DirectoryNotFoundException(
-            $"no model was named, and the bundled one (assets/demo) is not in or above {AppContext.BaseDirectory}; give --model <folder>.");
+            $"no model was named, and assets/demo is neither in nor above '{AppContext.BaseDirectory}'; give --model <folder>.");
         var model = GptNeoX.Load(folder);
         try
         {

@@ -47,9 +47,10 @@ internal sealed class OptionBinder<T> where T : class
                 if (flag.Given(parse, out var value))
                     foreach (string[] path in flag.Paths) Parent(json, path)[path[^1]] = value?.DeepClone();
 
-            string[] missing = [.. flags.Where(f => f.Required && f.Paths.Any(p => Parent(json, p)[p[^1]] is null)).Select(f => f.Label)];
-            if (missing.Length > 0)
-                throw new UsageException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a {CliCommand.ConfigFlag} file.");
+            var missing = flags.Where(f => f.Required && f.Paths.Any(p => Parent(json, p)[p[^1]] is null)).Select(f => f.Label).ToList();
+            if (missing.Count > 0)
+                throw new UsageException(
+                    $"{string.Join(", ", missing)} must be given, on the command line or as a key of a {CliCommand.ConfigFlag} file.");
             return Validated(Json.Parse<T>(json, configPath ?? "options"));
         }
         catch (InvalidDataException e)
@@ -98,11 +99,12 @@ internal sealed class OptionBinder<T> where T : class
     private static T Validated(T options)
     {
         var faults = new List<string>();
-        foreach (object part in Json.Options.GetTypeInfo(typeof(T)).Properties.Select(p => p.Get?.Invoke(options)).OfType<object>().Prepend(options))
+        var inner = Json.Options.GetTypeInfo(typeof(T)).Properties.Select(p => p.Get?.Invoke(options)).OfType<object>();
+        foreach (object part in inner.Prepend(options))
         {
             try
             {
-                part.GetType().GetMethod("Validated", BindingFlags.Public | BindingFlags.Instance, [])?.Invoke(part, BindingFlags.DoNotWrapExceptions, null, null, null);
+                part.GetType().GetMethod("Validated", [])?.Invoke(part, BindingFlags.DoNotWrapExceptions, null, null, null);
             }
             catch (ArgumentException e)
             {

@@ -28,13 +28,14 @@ internal sealed class Progress(IProgressDisplay display, long total, string unit
         double seconds = clock.GetElapsedTime(oldest, now).TotalSeconds, rate = seconds > 0 ? (done - oldDone) / seconds : 0;
         string eta = rate > 0 && done < total ? $"  ETA {Time((total - done) / rate)}" : "";
         display.Show(total > 0 ? Math.Min(1, (double)done / total) : 1,
-            $"{Amount(done)}/{Amount(total)} {unit}  {Amount(rate)} {unit}/s{eta}{(note.Length > 0 ? "  " : "")}{note}");
+            $"{Amount(done)}/{Amount(total)} {unit}  {Amount(rate)} {unit}/s{eta}  {note}".TrimEnd());
     }
 
-    /// <summary>A synchronous reporter for a stage of the library (System.Progress would report from other threads, out of order).</summary>
+    /// <summary>A reporter for a stage of the library; synchronous, as System.Progress reports from other threads and out of order.</summary>
     /// <param name="done">Units done, from the stage's own report.</param>
     /// <param name="note">Figures to show behind it.</param>
-    public IProgress<T> From<T>(Func<T, long> done, Func<T, string>? note = null) => new Reporter<T>(r => Report(done(r), note?.Invoke(r) ?? ""));
+    public IProgress<T> From<T>(Func<T, long> done, Func<T, string>? note = null) =>
+        new Reporter<T>(r => Report(done(r), note?.Invoke(r) ?? ""));
 
     /// <summary>Closes the display with a line on the whole.</summary>
     public void Dispose()
@@ -42,7 +43,7 @@ internal sealed class Progress(IProgressDisplay display, long total, string unit
         var elapsed = clock.GetElapsedTime(start);
         long done = last ?? already;
         double rate = elapsed.TotalSeconds > 0 ? (done - already) / elapsed.TotalSeconds : 0;
-        display.End($"{Amount(done)}/{Amount(total)} {unit} in {Time(elapsed.TotalSeconds)}  {Amount(rate)} {unit}/s{(lastNote.Length > 0 ? "  " : "")}{lastNote}");
+        display.End($"{Amount(done)}/{Amount(total)} {unit} in {Time(elapsed.TotalSeconds)}  {Amount(rate)} {unit}/s  {lastNote}".TrimEnd());
     }
 
     /// <summary>A count in three digits or so: 512, 13.1k, 1.05M.</summary>

@@ -75,6 +75,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool json, C
     public Progress Progress(string what, long total, string unit, long already = 0)
     {
         bool bar = ReferenceEquals(Error, Console.Error) && !Console.IsErrorRedirected;
-        return new Progress(bar ? new BarDisplay(what) : new LineDisplay(what, Error, TimeProvider.System), total, unit, TimeProvider.System, already);
+        IProgressDisplay display = bar ? new BarDisplay(what) : new LineDisplay(what, Error, TimeProvider.System);
+        return new Progress(display, total, unit, TimeProvider.System, already);
     }
 }

@@ -12,7 +12,7 @@ internal static class UsageFaults
         var command = parse.CommandResult.Command;
         bool root = command is RootCommand;
         string help = root ? "parsimony --help" : $"parsimony {command.Name} --help";
-        string? unknown = parse.UnmatchedTokens.FirstOrDefault(t => t.StartsWith('-')) ?? (parse.UnmatchedTokens is [var first, ..] ? first : null);
+        string? unknown = parse.UnmatchedTokens.OrderByDescending(t => t.StartsWith('-')).FirstOrDefault(); // its value is unmatched too
         string faults = unknown switch
         {
             null when root && args.Length == 0 => $"Name a command: {string.Join(", ", command.Subcommands.Select(c => c.Name))}.",
@@ -24,5 +24,5 @@ internal static class UsageFaults
         return $"{faults} See {help}";
     }
 
-    private static IEnumerable<string> Flags(Command command) => command.Options.Where(o => !o.Hidden).Select(o => o.Name).Append("--help");
+    private static IEnumerable<string> Flags(Command command) => command.Options.Select(o => o.Name).Append("--help");
 }

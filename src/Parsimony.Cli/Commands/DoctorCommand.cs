@@ -20,7 +20,7 @@ internal static class DoctorCommand
     {
         var facts = new Dictionary<string, object?>
         {
-            ["version"] = typeof(DoctorCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
+            ["version"] = typeof(App).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion,
             ["os"] = RuntimeInformation.OSDescription,
             ["runtime"] = $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.RuntimeIdentifier}",
             ["cores"] = Environment.ProcessorCount,

@@ -34,7 +34,7 @@ internal static class GenerateCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
-        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate --model pythia-70m \"The cat\" --temperature 0 --json"]);
+        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --model pythia-70m --temperature 0"]);
 
     private static Result Run(Options options, Terminal terminal)
     {

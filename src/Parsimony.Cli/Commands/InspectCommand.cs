@@ -10,7 +10,8 @@ namespace Parsimony.Cli.Commands;
 /// <summary><c>parsimony inspect PATH</c>: what a model, SAE, adapter or weights file holds.</summary>
 internal static class InspectCommand
 {
-    private static readonly StringComparer NumbersInOrder = StringComparer.Create(CultureInfo.InvariantCulture, CompareOptions.NumericOrdering);
+    private static readonly StringComparer NumbersInOrder =
+        StringComparer.Create(CultureInfo.InvariantCulture, CompareOptions.NumericOrdering);
 
     private sealed record Options
     {
@@ -52,8 +53,10 @@ internal static class InspectCommand
     private static Inspection InspectFolder(string folder)
     {
         string? At(string name) => File.Exists(Path.Combine(folder, name)) ? Path.Combine(folder, name) : null;
-        if (At("cfg.json") is { } sae && At("sae_weights.safetensors") is { } saeWeights) return Inspect("SAE", folder, [saeWeights], sae);
-        if (At("adapter_config.json") is { } adapter && At("adapter_model.safetensors") is { } dials) return Inspect("adapter", folder, [dials], adapter);
+        if (At("cfg.json") is { } sae && At("sae_weights.safetensors") is { } saeWeights)
+            return Inspect("SAE", folder, [saeWeights], sae);
+        if (At("adapter_config.json") is { } adapter && At("adapter_model.safetensors") is { } dials)
+            return Inspect("adapter", folder, [dials], adapter);
         if (At("config.json") is { } model && (At("model.safetensors") ?? At("model.safetensors.index.json")) is not null)
         {
             using var weights = SafetensorsFolder.Open(folder); // checks the index against the shards
@@ -93,7 +96,8 @@ internal static class InspectCommand
 
     /// <summary>Where an SAE or adapter sits, under either name that a config gives it.</summary>
     private static string? Hook(JsonObject? config) =>
-        new[] { config?["metadata"]?["hook_name"], config?["hook_name"], config?["hook"] }.OfType<JsonValue>().FirstOrDefault()?.ToString();
+        new[] { config?["metadata"]?["hook_name"], config?["hook_name"], config?["hook"] }
+            .OfType<JsonValue>().FirstOrDefault()?.ToString();
 
     private static string? ModelProblem(string folder)
     {

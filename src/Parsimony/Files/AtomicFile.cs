@@ -13,7 +13,7 @@ public static class AtomicFile
     /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
     public static void WriteText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>Writes what <paramref name="write"/> puts into the stream. An older file of that name stays until the new one is complete.</summary>
+    /// <summary>Writes what <paramref name="write"/> puts into the stream; an older file stays until the new one is complete.</summary>
     /// <param name="path">The file; its folder is made where missing.</param>
     /// <param name="write">Fills the stream; it may seek. Whatever it throws leaves no file behind.</param>
     /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
@@ -21,9 +21,9 @@ public static class AtomicFile
     {
         string full = Path.GetFullPath(path);
         string temporary = $"{full}.{Environment.ProcessId}.tmp"; // beside it: a rename across disks would be a copy
+        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(full)!);
             using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16))
             {
                 write(stream);

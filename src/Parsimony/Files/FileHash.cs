@@ -5,7 +5,7 @@ namespace Parsimony.Files;
 /// <summary>The identity of what a file holds.</summary>
 public static class FileHash
 {
-    /// <summary>SHA-256 over the bytes of the files one after another, lower-case hex; for one file what <c>sha256sum</c> prints.</summary>
+    /// <summary>SHA-256 over the bytes of the files in turn, lower-case hex; for one file what <c>sha256sum</c> prints.</summary>
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static string Sha256(params IEnumerable<string> paths)
     {

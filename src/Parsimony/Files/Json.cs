@@ -30,14 +30,15 @@ public static class Json
 
     /// <summary>Reads a file that holds one <typeparamref name="T"/>.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It is not JSON, or not that of a <typeparamref name="T"/>; see <see cref="Parse{T}(string, string)"/>.</exception>
+    /// <exception cref="InvalidDataException">As for <see cref="Parse{T}(string, string)"/>.</exception>
     public static T Load<T>(string path) =>
         File.Exists(path) ? Parse<T>(File.ReadAllText(path), path)
         : throw new FileNotFoundException($"'{path}' does not exist; expected a JSON file.", path);
 
     /// <summary>Reads a value from text; <paramref name="source"/> says where it came from, for messages.</summary>
     /// <exception cref="InvalidDataException">
-    /// It is not JSON, a key is unknown (the message names it, the closest one and all that are allowed), missing, or of the wrong type.
+    /// It is not JSON; or a key is unknown (the message names it, the closest one and all that are allowed), missing, or of the
+    /// wrong type.
     /// </exception>
     public static T Parse<T>(string text, string source) => Parse<T>(ParseObject(text, source), source);
 
@@ -66,7 +67,8 @@ public static class Json
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{source} is not valid JSON{(e.LineNumber is { } line ? $" (line {line + 1})" : "")}: {e.Message.Split(". ")[0]}.", e);
+            string where = e.LineNumber is { } line ? $" (line {line + 1})" : "";
+            throw new InvalidDataException($"{source} is not valid JSON{where}: {e.Message.Split(". ")[0]}.", e);
         }
         throw new InvalidDataException($"{source} does not hold a JSON object {{...}}.");
     }

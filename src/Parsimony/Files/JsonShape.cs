@@ -42,8 +42,8 @@ internal static class JsonShape
             value = (value as JsonObject)?[key];
             type = type.Options.GetTypeInfo(property.PropertyType);
         }
-        if (value is JsonObject given && type.Properties.Where(p => p.IsRequired && !given.ContainsKey(p.Name)).Select(p => p.Name).ToArray() is { Length: > 0 } missing)
-            return $"{(path.Length == 0 ? "" : path + ": ")}{string.Join(", ", missing)} must be given.";
+        var missing = value is JsonObject given ? type.Properties.Where(p => p.IsRequired && !given.ContainsKey(p.Name)).ToList() : [];
+        if (missing.Count > 0) return $"{(path.Length == 0 ? "" : path + ": ")}{string.Join(", ", missing.Select(p => p.Name))} must be given.";
         return property is null ? $"{path}: {e.Message.Split(" Path:")[0]}"
             : $"{path} is {value?.ToJsonString() ?? "null"}; expected {Expected(property.PropertyType)}.";
     }

@@ -19,8 +19,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
     {
         Path = path;
         Span<byte> start = stackalloc byte[SafetensorsHeader.LengthBytes];
-        int length = SafetensorsHeader.Length(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)], stream.Length);
-        mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        int read = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        int length = SafetensorsHeader.Length(path, start[..read], stream.Length);
+        mapping = MemoryMappedFile.CreateFromFile(
+            stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
         view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
         try
@@ -43,7 +45,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>Free text by key, such as <c>format: pt</c>.</summary>
     public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
 
-    /// <summary>Maps a file and checks its header as strictly as the official implementation; nothing is allocated before that.</summary>
+    /// <summary>Maps a file and checks its header, as strictly as the official implementation, before anything is allocated.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file breaks the format; the message says where.</exception>
     public static SafetensorsFile Open(string path)

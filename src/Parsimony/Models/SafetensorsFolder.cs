@@ -23,7 +23,7 @@ public sealed class SafetensorsFolder : IWeightSource
     /// <summary>The files, in name order.</summary>
     public IEnumerable<string> Paths => files.Values.Select(f => f.Path);
 
-    /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex: for one file, its own. Read on first use.</summary>
+    /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex; of a single file its own.</summary>
     public string Sha256 => sha256.Value;
 
     /// <summary>Opens the weights of a model folder.</summary>
@@ -74,7 +74,7 @@ public sealed class SafetensorsFolder : IWeightSource
     }
 
     private SafetensorsFile FileOf(string name) => fileOf.TryGetValue(name, out var file) ? file
-        : throw new InvalidDataException($"the model has no tensor '{name}'; its files are {string.Join(", ", Paths.Select(p => $"'{p}'"))}.");
+        : throw new InvalidDataException($"the model has no tensor '{name}'; its files are '{string.Join("', '", Paths)}'.");
 
     private void AddAll(string path)
     {
@@ -92,11 +92,13 @@ public sealed class SafetensorsFolder : IWeightSource
             {
                 string path = Path.Combine(folder, shard);
                 if (!File.Exists(path))
-                    throw new FileNotFoundException($"'{index}' names the shard '{shard}', which is not there; download the whole model again.");
+                    throw new FileNotFoundException(
+                        $"'{index}' names the shard '{shard}', which is not there; download the whole model again.");
                 file = files[shard] = SafetensorsFile.Open(path);
             }
             if (!file.Contains(name))
-                throw new InvalidDataException($"'{index}' says that '{shard}' holds the tensor '{name}', but it does not; download the whole model again.");
+                throw new InvalidDataException(
+                    $"'{index}' says that '{shard}' holds the tensor '{name}', but it does not; download the whole model again.");
             fileOf.Add(name, file);
         }
     }
@@ -111,7 +113,8 @@ public sealed class SafetensorsFolder : IWeightSource
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
         {
-            throw new InvalidDataException($"'{index}' is not the index of a sharded model; expected {{\"weight_map\": {{tensor: file}}}}.", e);
+            throw new InvalidDataException(
+                $"'{index}' is not the index of a sharded model; expected {{\"weight_map\": {{tensor: file}}}}.", e);
         }
     }
 }

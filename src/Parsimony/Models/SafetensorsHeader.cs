@@ -35,12 +35,15 @@ internal sealed class SafetensorsHeader
     public static int Length(string path, ReadOnlySpan<byte> start, long fileBytes)
     {
         if (start.Length < LengthBytes)
-            throw Fault(path, SafetensorsFault.HeaderTooSmall, $"it has {fileBytes} bytes; the header's length alone takes {LengthBytes}");
+            throw Fault(path, SafetensorsFault.HeaderTooSmall,
+                $"it has {fileBytes} bytes; the header's length alone takes {LengthBytes}");
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(start);
         if (length > LongestHeader)
-            throw Fault(path, SafetensorsFault.HeaderTooLarge, $"its header claims {length} bytes; at most {LongestHeader} are allowed");
+            throw Fault(path, SafetensorsFault.HeaderTooLarge,
+                $"its header claims {length} bytes; at most {LongestHeader} are allowed");
         if ((long)length > fileBytes - LengthBytes)
-            throw Fault(path, SafetensorsFault.InvalidHeaderLength, $"its header claims {length} bytes, the file has {fileBytes}; it may be cut off");
+            throw Fault(path, SafetensorsFault.InvalidHeaderLength,
+                $"its header claims {length} bytes, the file has {fileBytes}; it may be cut off");
         return (int)length;
     }
 
@@ -57,7 +60,8 @@ internal sealed class SafetensorsHeader
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the second: an escaped half of a character
         {
-            throw Fault(path, SafetensorsFault.InvalidHeaderDeserialization, $"its header is not the JSON expected: {FirstSentence(e.Message)}");
+            throw Fault(path, SafetensorsFault.InvalidHeaderDeserialization,
+                $"its header is not the JSON expected: {FirstSentence(e.Message)}");
         }
         header.Place(entries, dataStart: LengthBytes + json.Length, fileBytes);
         return header;
@@ -74,16 +78,17 @@ internal sealed class SafetensorsHeader
                     $"tensor '{name}' claims bytes {begin} to {end} of the data; it must begin at {position}, without hole or overlap");
             position = end;
             if (!TrySize(shape, (ulong)SafetensorsType.Size(type), out ulong bytes))
-                throw Fault(path, SafetensorsFault.ValidationOverflow, $"the size of tensor '{name}', shape [{string.Join(", ", shape)}], is not a 64-bit number");
+                throw Fault(path, SafetensorsFault.ValidationOverflow,
+                    $"the size of tensor '{name}', shape [{string.Join(", ", shape)}], is not a 64-bit number");
             if (bytes != end - begin)
                 throw Fault(path, SafetensorsFault.TensorInvalidInfo,
-                    $"tensor '{name}' is {SafetensorsType.Name(type)} of shape [{string.Join(", ", shape)}], {bytes} bytes, but claims {end - begin}");
+                    $"tensor '{name}' is {SafetensorsType.Name(type)} [{string.Join(", ", shape)}], {bytes} bytes, but claims {end - begin}");
             if (!Tensors.TryAdd(name, new(type, Array.ConvertAll(shape, d => (long)d), dataStart + (long)begin, (long)bytes)))
                 throw Fault(path, SafetensorsFault.InvalidHeaderDeserialization, $"tensor '{name}' is there twice");
         }
         if (position != (ulong)(fileBytes - dataStart))
             throw Fault(path, SafetensorsFault.MetadataIncompleteBuffer,
-                $"its tensors take {position} bytes, but {fileBytes - dataStart} follow the header; it is cut off or has something appended");
+                $"its tensors take {position} bytes, but {fileBytes - dataStart} follow the header; it is cut off or was added to");
     }
 
     private static bool TrySize(ulong[] shape, ulong elementBytes, out ulong bytes)

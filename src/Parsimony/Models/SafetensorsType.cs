@@ -17,7 +17,8 @@ internal static class SafetensorsType
     public static string Names => string.Join(", ", Known.Select(k => k.Name));
 
     /// <summary>The type of that name, or null.</summary>
-    public static ScalarType? Parse(string name) => Array.Find(Known, k => k.Name == name) is { Name: not null } found ? found.Type : null;
+    public static ScalarType? Parse(string name) =>
+        Array.Find(Known, k => k.Name == name) is { Name: not null } found ? found.Type : null;
 
     /// <summary>The name on disk.</summary>
     /// <exception cref="ArgumentException">The format has no such type.</exception>

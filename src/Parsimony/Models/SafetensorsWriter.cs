@@ -17,7 +17,8 @@ internal static class SafetensorsWriter
         string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         // Widest first keeps every tensor aligned to its element without padding, as the header is a multiple of 8.
-        var ordered = tensors.OrderByDescending(t => SafetensorsType.Size(t.Value.dtype)).ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
+        var ordered = tensors.OrderByDescending(t => SafetensorsType.Size(t.Value.dtype))
+            .ThenBy(t => t.Key, StringComparer.Ordinal).ToArray();
         byte[] header = Header(ordered, metadata);
         AtomicFile.Write(path, stream =>
         {
@@ -45,7 +46,8 @@ internal static class SafetensorsWriter
             long offset = 0;
             foreach (var (name, tensor) in tensors)
             {
-                if (!names.Add(name)) throw new ArgumentException($"tensor '{name}' is given twice or is the reserved name; names must differ.", nameof(tensors));
+                if (!names.Add(name))
+                    throw new ArgumentException($"tensor '{name}' is given twice or is the reserved name; names must differ.", nameof(tensors));
                 json.WriteStartObject(name);
                 json.WriteString("dtype", SafetensorsType.Name(tensor.dtype));
                 json.WriteStartArray("shape");

@@ -119,7 +119,7 @@ public sealed class OptionBinderTests : IDisposable
         var terminal = new Terminal(TextWriter.Null, TextWriter.Null, false, default);
         var parse = new RootCommand { command }.Parse(["test", .. args]);
         Assert.Empty(parse.Errors);
-        parse.Invoke(new CommandInvocation(terminal) { EnableDefaultExceptionHandler = false });
+        parse.Invoke(new CommandInvocation(terminal));
         return bound!;
     }
 }
