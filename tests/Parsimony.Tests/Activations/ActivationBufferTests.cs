@@ -1,0 +1,160 @@
+using Parsimony.Activations;
+using Parsimony.Models;
+using Parsimony.Training;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Parsimony.Tests.Activations;
+
+public sealed class ActivationBufferTests
+{
+    private static readonly HookPoint Hook = new(1, HookSite.MlpOut);
+
+    // 30 contexts of 8 = 240 tokens; blocks of 64 tokens = 8 contexts, the last of 6.
+    private static readonly ActivationBufferOptions Blocked = new() { BatchTokens = 16, BufferTokens = 70, HarvestBatchContexts = 3, Seed = 9 };
+
+    [Theory]
+    [InlineData(70, 4)]
+    [InlineData(1000, 1)]
+    public void Every_token_comes_exactly_once_an_epoch(int bufferTokens, int blocks)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        var contexts = Some.Contexts(30, 8);
+        using var buffer = new ActivationBuffer(model, Hook, contexts, Blocked with { BufferTokens = bufferTokens });
+        Assert.Equal(blocks, buffer.Blocks);
+        var expected = cat([.. contexts.Select(c => model.Activations(Hook, tensor(c.Select(t => (long)t).ToArray(), 1, 8)).reshape(-1, 16))]);
+        for (int epoch = 0; epoch < 2; epoch++) AssertSameRows(expected, cat([.. Enumerable.Range(0, 15).Select(_ => buffer.Next())]));
+        Assert.Equal(blocks == 1 ? 240 : 480, buffer.TokensHarvested);
+        Assert.True(buffer.HarvestSeconds > 0);
+    }
+
+    [Fact]
+    public void Epochs_and_seeds_differ_and_equal_seeds_agree()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        Tensor Epoch(long seed, int skip)
+        {
+            using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked with { Seed = seed });
+            for (int i = 0; i < skip; i++) buffer.Next();
+            return buffer.Next();
+        }
+        Assert.True(Epoch(9, 0).SameBits(Epoch(9, 0)));
+        Assert.False(Epoch(9, 0).SameBits(Epoch(10, 0)));
+        Assert.False(Epoch(9, 0).SameBits(Epoch(9, 15)));
+    }
+
+    [Theory]
+    [InlineData(70)]
+    [InlineData(1000)]
+    public void A_position_restores_the_stream_exactly(int bufferTokens)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        var options = Blocked with { BufferTokens = bufferTokens };
+        using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), options);
+        var stream = new List<(BufferPosition Before, Tensor Batch)>();
+        for (int i = 0; i < 40; i++) stream.Add((buffer.Position, buffer.Next()));
+        foreach (int i in (int[])[0, 3, 4, 14, 15, 16, 33, 39])
+        {
+            using var other = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), options);
+            other.Seek(stream[i].Before);
+            for (int j = i; j < Math.Min(40, i + 6); j++) Assert.True(other.Next().SameBits(stream[j].Batch), $"batch {j} from {stream[i].Before}");
+        }
+    }
+
+    [Fact]
+    public void What_is_left_of_a_block_after_whole_batches_is_passed_over()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(5, 8), Blocked with { BufferTokens = 1000 }); // 40 tokens: 2 batches
+        buffer.Next();
+        buffer.Next();
+        buffer.Next();
+        Assert.Equal(new BufferPosition(1, 0, 16), buffer.Position);
+    }
+
+    [Fact]
+    public void Training_on_harvested_activations_can_be_stopped_and_resumed_bit_equal()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        string folder = Directory.CreateTempSubdirectory("parsimony-buffer").FullName;
+        var options = new SaeTrainingOptions { DSae = 32, LearningRate = 1e-3, TrainingTokens = 16 * 40, LogEverySteps = 5 };
+        ActivationBuffer Buffer() => new(model, Hook, Some.Contexts(30, 8), Blocked);
+        using (var buffer = Buffer())
+        using (var cancel = new CancellationTokenSource())
+        using (var trainer = new SaeTrainer(options, buffer, Hook, folder))
+            Assert.Throws<OperationCanceledException>(() => trainer.Train(new CancelAt(25, cancel), cancel.Token));
+        using var resumedBuffer = Buffer();
+        using var resumedTrainer = new SaeTrainer(options, resumedBuffer, Hook, folder);
+        Assert.Equal(25, resumedTrainer.Step);
+        using var resumed = resumedTrainer.Train();
+        using var wholeBuffer = Buffer();
+        using var wholeTrainer = new SaeTrainer(options, wholeBuffer, Hook);
+        using var whole = wholeTrainer.Train();
+        Assert.True(whole.Sae.WEnc.SameBits(resumed.Sae.WEnc) && whole.Sae.WDec.SameBits(resumed.Sae.WDec));
+        Assert.Equal(whole.Density, resumed.Density);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public void A_cancelled_harvest_leaves_the_position_where_it_was()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
+        Assert.Throws<OperationCanceledException>(() => buffer.Next(new CancellationToken(canceled: true)));
+        Assert.Equal(default, buffer.Position);
+        using var other = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
+        Assert.True(buffer.Next().SameBits(other.Next()));
+    }
+
+    [Fact]
+    public void Too_little_text_or_contexts_of_several_lengths_are_refused()
+    {
+        using var model = Some.Model();
+        Assert.Contains("8 tokens in whole contexts; a batch needs 16", Assert.Throws<ArgumentException>(
+            () => new ActivationBuffer(model, Hook, Some.Contexts(1, 8), Blocked)).Message, StringComparison.Ordinal);
+        Assert.Contains("several lengths", Assert.Throws<ArgumentException>(
+            () => new ActivationBuffer(model, Hook, [.. Some.Contexts(3, 8), .. Some.Contexts(3, 9)], Blocked)).Message, StringComparison.Ordinal);
+        Assert.Contains("batch_tokens is 0; allowed: 1 or more; harvest_batch_contexts is 0", Assert.Throws<ArgumentException>(
+            () => (Blocked with { BatchTokens = 0, HarvestBatchContexts = 0 }).Validated()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Harvesting_leaves_no_tensors_behind()
+    {
+        using var outer = NewDisposeScope();
+        using var model = Some.Model();
+        void Epoch()
+        {
+            using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
+            for (int i = 0; i < 17; i++) buffer.Next().Dispose();
+        }
+        Epoch();
+        long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        Epoch();
+        Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+    }
+
+    /// <summary>The same rows in any order, up to rounding (other batch sizes sum in another order); contexts that begin alike share rows.</summary>
+    private static void AssertSameRows(Tensor expected, Tensor actual)
+    {
+        Assert.Equal(expected.shape, actual.shape);
+        var distance = (expected.unsqueeze(1) - actual.unsqueeze(0)).abs().amax(2); // [expected, actual]
+        Assert.True(Math.Max(distance.amin(0).max().item<float>(), distance.amin(1).max().item<float>()) < 1e-3);
+        Assert.True((expected.sum([0L]) - actual.sum([0L])).abs().max().item<float>() < 1e-3);
+    }
+
+    private sealed class CancelAt(long step, CancellationTokenSource cancel) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value)
+        {
+            if (value.Step == step) cancel.Cancel();
+        }
+    }
+}
