@@ -1,4 +1,5 @@
 using System.Globalization;
+using Parsimony.Files;
 using Parsimony.Models;
 using static TorchSharp.torch;
 
@@ -25,8 +26,8 @@ internal static class SftCheckpoint
     {
         if (!File.Exists(path)) return null;
         using var file = SafetensorsFile.Open(path);
-        var others = identity.Where(fact => file.Metadata.GetValueOrDefault(fact.Key) != fact.Value).Select(fact => fact.Key).ToList();
-        if (others.Count > 0) throw new InvalidDataException($"'{path}' belongs to a run with other {string.Join(" and other ", others)}. "
+        var differences = identity.SelectMany(fact => Differences(fact.Key, file.Metadata.GetValueOrDefault(fact.Key, ""), fact.Value)).ToList();
+        if (differences.Count > 0) throw new InvalidDataException($"'{path}' belongs to another run: {string.Join("; ", differences)}. "
             + "Use the same to go on, or another run folder to start anew.");
         foreach (var (name, tensor) in into)
         {
@@ -40,5 +41,19 @@ internal static class SftCheckpoint
 
         InvalidDataException Damaged(string name) => new(
             $"'{path}' is not a fine-tuning checkpoint: '{name}' is missing or of another shape. Delete it to start the run anew.");
+    }
+
+    private static IEnumerable<string> Differences(string name, string was, string now)
+    {
+        if (was == now) yield break;
+        if (name != "options" || was.Length == 0)
+        {
+            yield return name is "examples" ? "the examples differ" : $"the {name} differs";
+            yield break;
+        }
+        var before = Json.ParseObject(was, name);
+        foreach (var (option, value) in Json.ParseObject(now, name))
+            if (before[option]?.ToJsonString() != value?.ToJsonString())
+                yield return $"{option} was {before[option]?.ToJsonString() ?? "not set"}, now {value?.ToJsonString() ?? "not set"}";
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Parsimony.Autoencoders;
+using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -57,13 +58,15 @@ internal sealed class SftRun : IDisposable
             data.AppendData(BitConverter.GetBytes(e.FirstTarget));
             data.AppendData(MemoryMarshal.AsBytes<int>(e.Tokens));
         }
+        using var scope = NewDisposeScope();
         using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in (Tensor[])[sae.WEnc, sae.WDec, sae.BEnc, sae.BDec]) weights.AppendData(t.bytes);
+        foreach (var t in (Tensor[])[sae.WEnc, sae.WDec, sae.BEnc, sae.BDec])
+            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.bytes); // a span holds less than 2 GiB
         // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
         var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", HeldOutFraction = 0 };
         return new Dictionary<string, string>
         {
-            ["options"] = stepOptions.ToString(),
+            ["options"] = Json.WriteLine(stepOptions),
             ["hook"] = at.ToString(),
             ["model"] = model.Sha256 ?? "in memory",
             ["sae"] = Convert.ToHexStringLower(weights.GetHashAndReset()),

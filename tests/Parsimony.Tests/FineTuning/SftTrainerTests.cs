@@ -132,8 +132,8 @@ public sealed class SftTrainerTests : IDisposable
         }
         string Refusal(SftOptions options, List<SftExample> examples) =>
             Assert.Throws<InvalidDataException>(() => Trainer(options).Train(examples, heldOut, folder)).Message;
-        Assert.Contains("run with other options.", Refusal(Options with { LearningRate = 1e-3 }, train), StringComparison.Ordinal);
-        Assert.Contains("run with other options and other examples.", Refusal(Options with { Seed = 5 }, Examples(7, 9)), StringComparison.Ordinal);
+        Assert.Contains("another run: learning_rate was 0.01, now 0.001.", Refusal(Options with { LearningRate = 1e-3 }, train), StringComparison.Ordinal);
+        Assert.Contains("another run: seed was 4, now 5; the examples differ.", Refusal(Options with { Seed = 5 }, Examples(7, 9)), StringComparison.Ordinal);
         string path = Path.Combine(folder, "checkpoint.safetensors");
         File.WriteAllBytes(path, File.ReadAllBytes(path)[..100]);
         Assert.Throws<InvalidDataException>(() => Trainer(Options).Train(train, heldOut, folder));
