@@ -1,5 +1,8 @@
 using System.Text.Json;
+using Parsimony.Autoencoders;
+using Parsimony.FineTuning;
 using Parsimony.Models;
+using Parsimony.Splicing;
 using Parsimony.Tokens;
 using static TorchSharp.torch;
 
@@ -39,6 +42,37 @@ internal static class SomeFolder
             normalizer = new { type = "NFC" },
             pre_tokenizer = new { type = "ByteLevel", add_prefix_space = false },
             model = new { type = "BPE", vocab = Enumerable.Range(0, 256).ToDictionary(b => ByteLevel.Symbol((byte)b).ToString(), b => b + 1), merges = Array.Empty<string>() },
+        });
+        return folder;
+    }
+
+    /// <summary>A random SAE for <c>blocks.1.mlp_out</c> of the model in a folder.</summary>
+    /// <returns>The SAE's folder.</returns>
+    public static string Sae(string folder, string modelFolder, int dSae = 24)
+    {
+        using var model = GptNeoX.Load(modelFolder);
+        using var sae = SparseAutoencoder.Create(model.Config.DModel, dSae, seed: 5);
+        var metadata = new SaeMetadata { Hook = HookPoint.Parse("blocks.1.mlp_out"), ModelName = "some", ModelSha256 = model.Sha256 };
+        SaeFolder.Save(folder, sae, metadata);
+        return folder;
+    }
+
+    /// <summary>Dials on an SAE of <see cref="Sae"/>: every latent's scale is 1 and its shift 1.</summary>
+    /// <returns>The adapter's folder.</returns>
+    public static string Adapter(string folder, string modelFolder, string saeFolder, int dSae = 24)
+    {
+        using var model = GptNeoX.Load(modelFolder);
+        using var scope = NewDisposeScope();
+        using var dials = FeatureDials.Of(HookPoint.Parse("blocks.1.mlp_out"), ones(dSae), ones(dSae));
+        AdapterFolder.Save(folder, dials, new AdapterMetadata
+        {
+            BaseModelName = "some",
+            BaseModelSha256 = model.Sha256!,
+            SaeName = "some",
+            SaeSha256 = SaeFolder.Sha256(saeFolder),
+            At = dials.At,
+            DSae = dSae,
+            Mode = SpliceMode.Delta,
         });
         return folder;
     }

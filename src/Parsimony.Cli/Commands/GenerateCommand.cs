@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using Parsimony.Models;
+using Parsimony.Splicing;
 using Parsimony.Tokens;
 
 namespace Parsimony.Cli.Commands;
@@ -17,6 +18,15 @@ internal static class GenerateCommand
 
         [Description("model folder [default: the bundled model]")]
         public string? Model { get; init; }
+
+        [Description("SAE folder: generate with the SAE put into the model")]
+        public string? Sae { get; init; }
+
+        [Description("adapter folder: with the dials learned on that SAE")]
+        public string? Adapter { get; init; }
+
+        [Description("how the SAE is put in [default: as the adapter says, else replace]")]
+        public SpliceMode? Mode { get; init; }
 
         public SamplingOptions Sampling { get; init; } = new();
     }
@@ -34,19 +44,19 @@ internal static class GenerateCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
-        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --model pythia-70m --temperature 0"]);
+        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --sae runs/demo/sae --adapter runs/demo/adapter --temperature 0"]);
 
     private static Result Run(Options options, Terminal terminal)
     {
-        var (model, tokenizer) = ModelFolder.Open(options.Model);
-        using var owned = model;
+        using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode);
+        var tokenizer = fused.Tokenizer;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
 
         long started = Stopwatch.GetTimestamp();
         int[][] tokens = prompts.Length == 1 && !terminal.Json
-            ? Streamed(model, tokenizer, prompts[0], ids, options.Sampling, terminal)
-            : Batched(model, tokenizer, ids, options.Sampling, terminal);
+            ? Streamed(fused, prompts[0], ids, options.Sampling, terminal)
+            : Batched(fused, ids, options.Sampling, terminal);
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
         var texts = prompts.Zip(tokens, (prompt, row) => new Continuation(prompt, Text(tokenizer, row), row)).ToArray();
@@ -54,8 +64,8 @@ internal static class GenerateCommand
             foreach (var text in texts) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
         return new Result
         {
-            Model = model.Folder!,
-            ModelSha256 = model.Sha256,
+            Model = fused.Model.Folder!,
+            ModelSha256 = fused.Model.Sha256,
             Sampling = options.Sampling,
             Continuations = texts,
             TokensPerSecond = Math.Round(tokens.Sum(t => t.Length) / seconds, 1),
@@ -69,22 +79,21 @@ internal static class GenerateCommand
             : throw new InvalidDataException("the tokenizer has no <|endoftext|> to start from; give a text to continue.");
     }
 
-    private static int[][] Streamed(GptNeoX model, Tokenizer tokenizer, string prompt, int[][] ids, SamplingOptions sampling, Terminal terminal)
+    private static int[][] Streamed(FusedModel fused, string prompt, int[][] ids, SamplingOptions sampling, Terminal terminal)
     {
-        var decoder = new StreamingDecoder(tokenizer);
+        var decoder = new StreamingDecoder(fused.Tokenizer);
         terminal.SayPart(prompt);
-        var tokens = Generation.Generate(model, ids, sampling, endOfTextId: tokenizer.EndOfTextId, cancellation: terminal.Interrupted,
-            onToken: (_, id) => terminal.SayPart(id == tokenizer.EndOfTextId ? "" : decoder.Push(id)));
+        int[][] tokens = fused.Generate(ids, sampling, id => terminal.SayPart(id == fused.Tokenizer.EndOfTextId ? "" : decoder.Push(id)),
+            terminal.Interrupted);
         terminal.Say(decoder.Flush());
         return tokens;
     }
 
-    private static int[][] Batched(GptNeoX model, Tokenizer tokenizer, int[][] ids, SamplingOptions sampling, Terminal terminal)
+    private static int[][] Batched(FusedModel fused, int[][] ids, SamplingOptions sampling, Terminal terminal)
     {
         int done = 0;
         using var progress = terminal.Progress("generate", (long)sampling.MaxNewTokens * ids.Length, "tokens");
-        return Generation.Generate(model, ids, sampling, endOfTextId: tokenizer.EndOfTextId, cancellation: terminal.Interrupted,
-            onToken: (_, _) => progress.Report(++done));
+        return fused.Generate(ids, sampling, _ => progress.Report(++done), terminal.Interrupted);
     }
 
     private static string Text(Tokenizer tokenizer, int[] row) =>

@@ -96,7 +96,7 @@ internal static class InspectCommand
 
     /// <summary>Where an SAE or adapter sits, under either name that a config gives it.</summary>
     private static string? Hook(JsonObject? config) =>
-        new[] { config?["metadata"]?["hook_name"], config?["hook_name"], config?["hook"] }
+        new[] { config?["metadata"]?["hook_name"], config?["hook_name"], (config?["hooks"] as JsonArray)?[0]?["hook"] }
             .OfType<JsonValue>().FirstOrDefault()?.ToString();
 
     private static string? ModelProblem(string folder)

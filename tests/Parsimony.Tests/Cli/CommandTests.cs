@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Parsimony.Autoencoders;
 using Parsimony.Cli;
 using Parsimony.Models;
 using Xunit;
@@ -76,6 +77,31 @@ public sealed class CommandTests : IDisposable
         string[] args = ["generate", "ab", "--model", SomeFolder.Model(folder), "--max-new-tokens", "5", "--temperature", "0"];
         string text = JsonDocument.Parse(Run(0, [.. args, "--json"]).Output).RootElement.GetProperty("continuations")[0].GetProperty("text").GetString()!;
         Assert.Equal($"ab{text}\n", Run(0, args).Output);
+    }
+
+    [Fact]
+    public void Generate_puts_an_SAE_and_its_dials_into_the_model()
+    {
+        string model = SomeFolder.Model(Path.Combine(folder, "model")), sae = SomeFolder.Sae(Path.Combine(folder, "sae"), model);
+        string adapter = SomeFolder.Adapter(Path.Combine(folder, "adapter"), model, sae);
+        string[] args = ["generate", "ab", "--model", model, "--max-new-tokens", "20", "--temperature", "0"];
+        string plain = Run(0, args).Output;
+        Assert.Equal(plain, Run(0, [.. args, "--sae", sae, "--mode", "delta"]).Output);
+        Assert.NotEqual(plain, Run(0, [.. args, "--sae", sae]).Output);
+        Assert.NotEqual(plain, Run(0, [.. args, "--sae", sae, "--adapter", adapter]).Output);
+        Assert.Contains("\"hook\": \"blocks.1.mlp_out\"", Run(0, "inspect", adapter, "--json").Output, StringComparison.Ordinal);
+
+        string other = SomeFolder.Sae(Path.Combine(folder, "other"), model, dSae: 32);
+        Run(1, [.. args, "--sae", other, "--adapter", adapter]);
+        Assert.StartsWith("--adapter needs --sae", Run(2, [.. args, "--adapter", adapter]).Error, StringComparison.Ordinal);
+        Assert.Contains("width 16", Run(1, [.. args[..2], "--model", model, "--sae", WrongWidth()]).Error, StringComparison.Ordinal);
+    }
+
+    private string WrongWidth()
+    {
+        using var sae = SparseAutoencoder.Create(8, 16, seed: 1);
+        SaeFolder.Save(Path.Combine(folder, "wide"), sae, new SaeMetadata { Hook = HookPoint.Parse("blocks.1.mlp_out"), ModelName = "m" });
+        return Path.Combine(folder, "wide");
     }
 
     [Fact]
