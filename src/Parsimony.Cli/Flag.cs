@@ -16,17 +16,20 @@ internal sealed class Flag
     private readonly Type type; // of one value: an array's element, without the null
 
     /// <summary>Makes the flag of a property.</summary>
-    public Flag(JsonPropertyInfo property, JsonTypeInfo valueType, object? defaultValue, string[] path)
+    /// <param name="leaf">The property.</param>
+    /// <param name="name">The flag's name, in snake_case.</param>
+    /// <param name="paths">Where in the JSON its value goes.</param>
+    public Flag(OptionLeaf leaf, string name, string[][] paths)
     {
-        Paths.Add(path);
+        var (property, valueType, defaultValue, _) = leaf;
+        Paths = paths;
         Required = property.IsRequired;
         bool many = valueType.Kind == JsonTypeInfoKind.Enumerable;
         Type element = many ? valueType.ElementType! : property.PropertyType;
-        Nullable = !many && System.Nullable.GetUnderlyingType(element) is not null;
-        type = System.Nullable.GetUnderlyingType(element) ?? element;
+        CanBeNone = !many && property.IsSetNullable;
+        type = Nullable.GetUnderlyingType(element) ?? element;
         Many = many;
 
-        string kebab = property.Name.Replace('_', '-');
         string description = property.AttributeProvider?.GetCustomAttributes(typeof(DescriptionAttribute), inherit: false)
             .Cast<DescriptionAttribute>().FirstOrDefault()?.Description ?? "";
         if (Required) description += " [required]";
@@ -35,13 +38,13 @@ internal sealed class Flag
 
         if (property.AttributeProvider?.IsDefined(typeof(PositionalAttribute), inherit: false) == true)
         {
-            Label = property.Name.ToUpperInvariant();
+            Label = name.ToUpperInvariant();
             Argument = many ? new Argument<string[]>(Label) { Arity = ArgumentArity.ZeroOrMore }
                 : new Argument<string>(Label) { Arity = ArgumentArity.ZeroOrOne }; // not ExactlyOne: the --config file may say it
             Argument.Description = description;
             return;
         }
-        Label = "--" + kebab;
+        Label = "--" + name.Replace('_', '-');
         // A true bool option takes a following "true" or "false" only, never an argument that stands behind it.
         Option = type == typeof(bool) && !many ? new Option<bool>(Label)
             : many ? new Option<string[]>(Label) { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true }
@@ -50,8 +53,8 @@ internal sealed class Flag
         if (Option is not Option<bool>) Option.HelpName = Placeholder;
     }
 
-    /// <summary>Where in the JSON it goes; more than one place when records share a name.</summary>
-    public List<string[]> Paths { get; } = [];
+    /// <summary>Where in the JSON its value goes; more than one place for the seed.</summary>
+    public string[][] Paths { get; }
 
     /// <summary>Whether it must be given.</summary>
     public bool Required { get; }
@@ -67,7 +70,7 @@ internal sealed class Flag
 
     private bool Many { get; }
 
-    private bool Nullable { get; }
+    private bool CanBeNone { get; }
 
     private string Placeholder => type switch
     {
@@ -94,7 +97,7 @@ internal sealed class Flag
 
     private JsonNode? Value(string text)
     {
-        if (Nullable && text is "null" or "none") return null;
+        if (CanBeNone && text is "none") return null;
         JsonNode? node = null;
         if (type.IsEnum) node = EnumNames.Contains(text.Replace('-', '_')) ? text.Replace('-', '_') : null;
         else if (type == typeof(bool)) node = bool.TryParse(text, out bool truth) ? JsonValue.Create(truth) : null;

@@ -9,16 +9,25 @@ namespace Parsimony.Cli;
 
 /// <summary>
 /// Makes an options record the command line: defaults, then the --config file over them, then flags over both, all as one JSON
-/// object that is read into the record. A flag is the kebab-case name of a property; a record inside the record lends
-/// its properties as flags too, and where two have the same name (seed) the flag sets both.
+/// object that is read into the record. A flag is the kebab-case name of a property; a record inside the record lends its
+/// properties as flags too. Where two share a name, the flags carry the inner record's name in front; but there is one seed.
 /// </summary>
 internal sealed class OptionBinder<T> where T : class
 {
+    private const string Seed = "seed";
     private readonly T defaults = Activator.CreateInstance<T>();
     private readonly List<Flag> flags = [];
 
     /// <summary>Reads the record's properties.</summary>
-    public OptionBinder() => Collect(Json.Options.GetTypeInfo(typeof(T)), defaults, []);
+    public OptionBinder()
+    {
+        var leaves = Leaves(Json.Options.GetTypeInfo(typeof(T)), defaults, []).ToList();
+        foreach (var group in leaves.GroupBy(leaf => leaf.Path[^1]))
+        {
+            if (group.Key == Seed) flags.Add(new Flag(group.First(), group.Key, [.. group.Select(leaf => leaf.Path)]));
+            else foreach (var leaf in group) flags.Add(new Flag(leaf, string.Join('_', group.Count() == 1 ? leaf.Path[^1..] : leaf.Path), [leaf.Path]));
+        }
+    }
 
     /// <summary>Adds the flags and arguments to a command.</summary>
     public void AddTo(Command command)
@@ -63,16 +72,15 @@ internal sealed class OptionBinder<T> where T : class
         }
     }
 
-    private void Collect(JsonTypeInfo type, object? defaults, string[] path)
+    private static IEnumerable<OptionLeaf> Leaves(JsonTypeInfo type, object? defaults, string[] path)
     {
         foreach (var property in type.Properties.Where(p => p.Set is not null))
         {
             string[] here = [.. path, property.Name];
             var inner = Json.Options.GetTypeInfo(property.PropertyType);
             object? value = defaults is null ? null : property.Get?.Invoke(defaults);
-            if (inner.Kind == JsonTypeInfoKind.Object) Collect(inner, value, here);
-            else if (flags.Find(f => f.Paths[0][^1] == property.Name) is { } same) same.Paths.Add(here);
-            else flags.Add(new Flag(property, inner, value, here));
+            if (inner.Kind != JsonTypeInfoKind.Object) yield return new(property, inner, value, here);
+            else foreach (var leaf in Leaves(inner, value, here)) yield return leaf;
         }
     }
 
@@ -114,3 +122,6 @@ internal sealed class OptionBinder<T> where T : class
         return faults.Count == 0 ? options : throw new UsageException(string.Join(" ", faults.Distinct()));
     }
 }
+
+/// <summary>A property that holds a value: its JSON shape, its default, and the keys that lead to it.</summary>
+internal readonly record struct OptionLeaf(JsonPropertyInfo Property, JsonTypeInfo Value, object? Default, string[] Path);

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -58,6 +59,17 @@ public sealed partial class HouseRuleTests
                    where type.IsClass && !type.IsSealed && !typeof(Exception).IsAssignableFrom(type)
                    select type.FullName;
         Assert.Empty(open);
+    }
+
+    [Fact]
+    public void Every_option_of_the_library_says_what_it_is()
+    {
+        var silent = from type in typeof(Parsimony.Models.GptNeoX).Assembly.GetExportedTypes()
+                     where type.Name.EndsWith("Options", StringComparison.Ordinal)
+                     from property in type.GetProperties()
+                     where property.CanWrite && !property.IsDefined(typeof(DescriptionAttribute), inherit: false)
+                     select $"{type.Name}.{property.Name}";
+        Assert.Empty(silent);
     }
 
     private static IEnumerable<string> Sources(string root) => Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories);

@@ -44,7 +44,8 @@ internal static class JsonShape
         }
         var missing = value is JsonObject given ? type.Properties.Where(p => p.IsRequired && !given.ContainsKey(p.Name)).ToList() : [];
         if (missing.Count > 0) return $"{(path.Length == 0 ? "" : path + ": ")}{string.Join(", ", missing.Select(p => p.Name))} must be given.";
-        return property is null ? $"{path}: {e.Message.Split(" Path:")[0]}"
+        bool general = e.Message.StartsWith("The JSON value could not be converted", StringComparison.Ordinal); // else a converter's own
+        return property is null || !general ? $"{path}: {e.Message.Split(" Path:")[0]}"
             : $"{path} is {value?.ToJsonString() ?? "null"}; expected {Expected(property.PropertyType)}.";
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Parsimony.Models;
 
@@ -23,6 +24,7 @@ public enum HookSite
 /// <summary>One place in the model where a <see cref="Tap"/> may read or replace the activation: <c>blocks.&lt;layer&gt;.&lt;site&gt;</c>.</summary>
 /// <param name="Layer">Layer, 0-based.</param>
 /// <param name="Site">Place inside the layer.</param>
+[JsonConverter(typeof(HookPointJson))]
 public readonly record struct HookPoint(int Layer, HookSite Site)
 {
     private static readonly (HookSite Site, string Name, string TransformerLens)[] Names =

@@ -1,3 +1,5 @@
+using System.ComponentModel;
+
 namespace Parsimony.Text;
 
 /// <summary>How documents are told apart in a file.</summary>
@@ -7,9 +9,11 @@ public sealed record TextOptions
     /// In .txt files: a line of its own between two documents; it and the line break before it belong to neither.
     /// Default <c>&lt;|endoftext|&gt;</c>; null makes the whole file one document.
     /// </summary>
+    [Description("line that ends a document in a .txt file; none: the file is one document")]
     public string? Separator { get; init; } = "<|endoftext|>";
 
     /// <summary>In .jsonl files: the field of each object that holds the text. Default <c>text</c>.</summary>
+    [Description("field of a .jsonl object that holds the text")]
     public string TextField { get; init; } = "text";
 
     /// <summary>These options, checked.</summary>

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.ComponentModel;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Parsimony.Cli;
 using Parsimony.Files;
+using Parsimony.Models;
 using Xunit;
 
 namespace Parsimony.Tests.Cli;
@@ -16,16 +16,6 @@ public sealed class OptionBinderTests : IDisposable
 
     internal enum Constraint { Renormalise, ProjectAndRenormalise }
 
-    [JsonConverter(typeof(PlaceConverter))]
-    internal readonly record struct Place(int Layer);
-
-    internal sealed class PlaceConverter : JsonConverter<Place>
-    {
-        public override Place Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => new(int.Parse(reader.GetString()![7..]));
-
-        public override void Write(Utf8JsonWriter writer, Place value, JsonSerializerOptions options) => writer.WriteStringValue($"blocks.{value.Layer}");
-    }
-
     internal sealed record Training
     {
         [Description("Adam's step size")]
@@ -33,6 +23,8 @@ public sealed class OptionBinderTests : IDisposable
         public long Seed { get; init; }
         public Constraint DecoderConstraint { get; init; }
         public int? DSae { get; init; }
+        public int Steps { get; init; }
+        public int LogEvery { get; init; }
 
         [JsonIgnore]
         public bool IsFast => LearningRate > 1;
@@ -45,9 +37,10 @@ public sealed class OptionBinderTests : IDisposable
         [Positional]
         [Description("model folder")]
         public required string Model { get; init; }
-        public string? Out { get; init; }
-        public Place Hook { get; init; } = new(1);
+        public string? Out { get; init; } = "runs";
+        public HookPoint Hook { get; init; } = new(1, HookSite.MlpOut);
         public long Seed { get; init; }
+        public int LogEvery { get; init; }
         public bool Shuffle { get; init; } = true;
         public int[] Latents { get; init; } = [];
         public Training Training { get; init; } = new() { DSae = 64 };
@@ -61,17 +54,18 @@ public sealed class OptionBinderTests : IDisposable
     public void Flags_set_properties_at_any_depth()
     {
         var config = Bind("m", "--learning-rate", "0.01", "--decoder-constraint", "project-and-renormalise", "--d-sae", "1e3",
-            "--hook", "blocks.3", "--shuffle", "false", "--latents", "1", "2");
-        Assert.Equal((0.01, Constraint.ProjectAndRenormalise, 1000, 3, false),
-            (config.Training.LearningRate, config.Training.DecoderConstraint, config.Training.DSae, config.Hook.Layer, config.Shuffle));
+            "--hook", "blocks.3.resid_post", "--shuffle", "false", "--latents", "1", "2");
+        Assert.Equal((0.01, Constraint.ProjectAndRenormalise, 1000, new HookPoint(3, HookSite.ResidPost), false),
+            (config.Training.LearningRate, config.Training.DecoderConstraint, config.Training.DSae, config.Hook, config.Shuffle));
         Assert.Equal([1, 2], config.Latents);
+        Assert.Equal((null, null), (Bind("m", "--out", "none").Out, Bind("m", "--d-sae", "none").Training.DSae));
     }
 
     [Fact]
-    public void A_name_that_two_records_share_is_one_flag()
+    public void There_is_one_seed_and_other_shared_names_tell_their_record()
     {
-        var config = Bind("m", "--seed", "7");
-        Assert.Equal((7, 7), (config.Seed, config.Training.Seed));
+        var config = Bind("m", "--seed", "7", "--steps", "3", "--training-log-every", "4", "--log-every", "5");
+        Assert.Equal((7, 7, 3, 4, 5), (config.Seed, config.Training.Seed, config.Training.Steps, config.Training.LogEvery, config.LogEvery));
     }
 
     [Fact]
@@ -92,6 +86,8 @@ public sealed class OptionBinderTests : IDisposable
     [InlineData("--d-sae is '9999999999'; expected a whole number.", "m", "--d-sae", "9999999999")]
     [InlineData("--learning-rate is 'fast'; expected a number.", "m", "--learning-rate", "fast")]
     [InlineData("--decoder-constraint is 'none'; expected one of renormalise, project_and_renormalise.", "m", "--decoder-constraint", "none")]
+    [InlineData("options: hook: 'layer1' is not a hook point. Write blocks.<layer>.<site>; sites: resid_pre, attn_out, mlp_pre, mlp_post, mlp_out, resid_post.",
+        "m", "--hook", "layer1")]
     [InlineData("learning_rate is -1; it must be above 0.", "m", "--learning-rate", "-1")]
     [InlineData("MODEL must be given, on the command line or as a key of a --config file.", "--seed", "1")]
     public void A_wrong_value_is_one_sentence(string message, params string[] args) =>
@@ -101,7 +97,7 @@ public sealed class OptionBinderTests : IDisposable
     public void An_unknown_key_of_the_file_is_named_with_the_closest_one()
     {
         string path = ConfigFile("""{"model": "m", "training": {"learning_rat": 1}}""");
-        Assert.Equal($"{path}: training: 'learning_rat' is not a key here. Did you mean 'learning_rate'? Allowed: d_sae, decoder_constraint, learning_rate, seed.",
+        Assert.Equal($"{path}: training: 'learning_rat' is not a key here. Did you mean 'learning_rate'? Allowed: d_sae, decoder_constraint, learning_rate, log_every, seed, steps.",
             Assert.Throws<UsageException>(() => Bind("--config", path)).Message);
     }
 
