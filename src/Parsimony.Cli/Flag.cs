@@ -51,6 +51,7 @@ internal sealed class Flag
             : new Option<string>(Label);
         Option.Description = description;
         if (Option is not Option<bool>) Option.HelpName = Placeholder;
+        else if (defaultValue is true) Option.HelpName = "true|false"; // alone it would say nothing
     }
 
     /// <summary>Where in the JSON its value goes; more than one place for the seed.</summary>

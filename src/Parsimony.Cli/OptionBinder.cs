@@ -25,7 +25,8 @@ internal sealed class OptionBinder<T> where T : class
         foreach (var group in leaves.GroupBy(leaf => leaf.Path[^1]))
         {
             if (group.Key == Seed) flags.Add(new Flag(group.First(), group.Key, [.. group.Select(leaf => leaf.Path)]));
-            else foreach (var leaf in group) flags.Add(new Flag(leaf, string.Join('_', group.Count() == 1 ? leaf.Path[^1..] : leaf.Path), [leaf.Path]));
+            else if (group.Count() == 1) flags.Add(new Flag(group.First(), group.Key, [group.First().Path]));
+            else foreach (var leaf in group) flags.Add(new Flag(leaf, string.Join('_', leaf.Path), [leaf.Path]));
         }
     }
 

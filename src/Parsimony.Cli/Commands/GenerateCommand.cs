@@ -44,7 +44,8 @@ internal static class GenerateCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
-        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --sae runs/demo/sae --adapter runs/demo/adapter --temperature 0"]);
+        ["parsimony generate \"Once upon a time\" --max-new-tokens 100",
+         "parsimony generate \"The cat\" --sae runs/demo/sae --adapter runs/demo/adapter --temperature 0"]);
 
     private static Result Run(Options options, Terminal terminal)
     {
