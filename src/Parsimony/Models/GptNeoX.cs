@@ -140,6 +140,19 @@ public sealed class GptNeoX : IDisposable
         return linear(centred * FinalGain, Unembedding).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The same for directions at a hook point: those inside the MLP go through its output weights first.</summary>
+    /// <param name="at">Where the directions live.</param>
+    /// <param name="directions"><c>[n, width]</c>.</param>
+    /// <returns><c>[n, d_vocab]</c>; null at <c>mlp_pre</c>, where a nonlinearity stands between.</returns>
+    public Tensor? DirectLogits(HookPoint at, Tensor directions)
+    {
+        CheckHook(at);
+        if (at.Site == HookSite.MlpPre) return null;
+        if (at.Site != HookSite.MlpPost) return DirectLogits(directions);
+        using var outgoing = Layer(at.Layer).MlpOutDirection(directions);
+        return DirectLogits(outgoing);
+    }
+
     private Tensor RunLayer(int layer, Tensor x, Positions positions, Tap? tap, KvCache? cache)
     {
         using var scope = NewDisposeScope();

@@ -69,6 +69,9 @@ internal sealed class NeoXLayer : IDisposable
     /// <summary>The MLP from its nonlinearity to its output: <c>[batch, seq, d_mlp]</c> to <c>[batch, seq, d_model]</c>.</summary>
     public Tensor MlpOut(Tensor post) => linear(post, down, downBias);
 
+    /// <summary>What a direction after the nonlinearity is in the MLP's output: <see cref="MlpOut"/> without its bias.</summary>
+    public Tensor MlpOutDirection(Tensor directions) => linear(directions, down);
+
     private (Tensor Q, Tensor K, Tensor V) QueryKeyValue(Tensor x, Positions positions)
     {
         int head = config.DHead;

@@ -42,7 +42,9 @@ public sealed record FeaturePanel
     public static FeaturePanel Of(FeatureCard card, Tokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(card);
-        TokenLogit[] Tokens((int Id, float Logit)[] tokens) => [.. tokens.Select(t => new TokenLogit(tokenizer.Display(t.Id), t.Logit))];
+        // A model may have more rows than its tokenizer has tokens: ids that mean nothing are not shown.
+        TokenLogit[] Tokens((int Id, float Logit)[] tokens) => [.. tokens
+            .Where(t => tokenizer.Bytes(t.Id).Length > 0).Select(t => new TokenLogit(tokenizer.Display(t.Id), t.Logit))];
         return new FeaturePanel
         {
             Latent = card.Latent,

@@ -12,7 +12,7 @@ internal static class FinetuneSection
             {Html.Escape(r.Finetune?.Task)}</p>
             <div class="pair">
             {Table(r.Finetune)}
-            {ReportCharts.Figure(charts.Heldout, "Loss on examples that are never trained on.")}
+            {ReportCharts.Figure(charts.Finetune, "On the examples that are trained on, as the updates saw them.")}
             {ReportCharts.Figure(charts.Scale, $"Above 1 a latent speaks louder, below 1 softer.{Below(r.Dials)}")}
             {ReportCharts.Figure(charts.Shift, $"Above 0 a latent fires earlier, below 0 later.{Killed(r.Dials)}")}
             </div>

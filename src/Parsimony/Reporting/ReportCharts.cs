@@ -12,14 +12,11 @@ internal sealed class ReportCharts
     {
         if (report.LayerSweep is { Count: > 0 } sweep)
             LayerSweep = Charts.LayerSweep(sweep, report.Hook is { } hook ? HookPoint.Parse(hook).Layer : null, report.CeClean, report.CeZeroAblated);
-        (string Key, string Text, Ink Ink)[] parts =
-            [("loss", "total", Ink.Text), ("mse", "squared error", Ink.Accent), ("l1", "sparsity penalty", Ink.Warm)];
-        var losses = parts.Where(part => curves.ContainsKey(part.Key)).Select(part => (curves[part.Key], part.Text, part.Ink)).ToArray();
-        if (losses.Length > 0) Loss = Charts.Lines("loss", "Training loss", "per token", Step, VerticalAxis.LogarithmicIfWide, losses);
+        Loss = Losses(curves);
         L0 = Single(curves, "l0", "L0", "active latents per token", VerticalAxis.FromZero);
         ExplainedVariance = Single(curves, "explained_variance", "Explained variance", "1 is perfect", VerticalAxis.ZeroToOne);
         DeadFraction = Single(curves, "dead_fraction", "Dead latents", "fraction of all latents", VerticalAxis.FromZero);
-        Heldout = Single(curves, "heldout_loss", "Held-out loss while the dials learn", "nats per token", VerticalAxis.Fitted);
+        Finetune = Dials(curves);
         if (report.Density is { } density) Density = Charts.Density(density);
         if (report.Dials is { } dials)
         {
@@ -43,8 +40,8 @@ internal sealed class ReportCharts
     /// <summary>Dead latents over training.</summary>
     public Chart? DeadFraction { get; }
 
-    /// <summary>Held-out loss over fine-tuning.</summary>
-    public Chart? Heldout { get; }
+    /// <summary>Training loss of the dials.</summary>
+    public Chart? Finetune { get; }
 
     /// <summary>Histogram of densities.</summary>
     public Chart? Density { get; }
@@ -57,7 +54,7 @@ internal sealed class ReportCharts
 
     /// <summary>Those that are there.</summary>
     public IEnumerable<Chart> All =>
-        new[] { LayerSweep, Loss, L0, ExplainedVariance, DeadFraction, Density, Heldout, Scale, Shift }.OfType<Chart>();
+        new[] { LayerSweep, Loss, L0, ExplainedVariance, DeadFraction, Density, Finetune, Scale, Shift }.OfType<Chart>();
 
     /// <summary>A figure for the page: heading, key, picture, and one line on how to read it. Empty for a missing picture.</summary>
     public static string Figure(Chart? chart, string howToRead)
@@ -73,6 +70,27 @@ internal sealed class ReportCharts
             <figcaption>{howToRead}</figcaption>
             </figure>
             """;
+    }
+
+    private static Chart? Losses(IReadOnlyDictionary<string, Curve> curves)
+    {
+        if (!curves.TryGetValue("loss", out var loss)) return null;
+        var lines = new List<(Curve, string, Ink)> { (loss, "total", Ink.Text) };
+        if (curves.TryGetValue("mse", out var mse) && mse.Steps.SequenceEqual(loss.Steps))
+        {
+            lines.Add((mse, "squared error", Ink.Accent));
+            // As it enters the loss, weighted; the logged l1 is not.
+            lines.Add((loss with { Values = [.. loss.Values.Zip(mse.Values, (total, error) => total - error)] }, "sparsity penalty", Ink.Warm));
+        }
+        return Charts.Lines("loss", "Training loss", "per token", Step, VerticalAxis.LogarithmicIfWide, [.. lines]);
+    }
+
+    private static Chart? Dials(IReadOnlyDictionary<string, Curve> curves)
+    {
+        if (!curves.TryGetValue("finetune_loss", out var tuned)) return null;
+        var lines = new List<(Curve, string, Ink)> { (tuned, "with the signal", Ink.Accent) };
+        if (curves.TryGetValue("finetune_null_loss", out var none)) lines.Add((none, "without a signal", Ink.Warm));
+        return Charts.Lines("finetune_loss", "Loss while the dials learn", "nats per token", Step, VerticalAxis.Fitted, [.. lines]);
     }
 
     private static Chart? Single(IReadOnlyDictionary<string, Curve> curves, string key, string title, string unit, VerticalAxis axis) =>

@@ -13,7 +13,7 @@ public static class ReportHtml
     /// <summary>Writes the page, whole or not at all.</summary>
     /// <param name="path">Where to; an existing file is replaced.</param>
     /// <param name="report">What the run found out. What is null is left out.</param>
-    /// <param name="curves">The run's curves (<see cref="Curve.Read"/>); null for none.</param>
+    /// <param name="curves">The run's curves, see <see cref="Curve.OfRun"/>; null for none.</param>
     /// <param name="plotsFolder">A folder for the pictures as PNG files as well; null for none.</param>
     /// <exception cref="IOException">The page cannot be written; nothing is left behind.</exception>
     public static void Write(

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Parsimony.Reporting;
+using ScottPlot;
 using Xunit;
 
 namespace Parsimony.Tests.Reporting;
@@ -58,6 +59,14 @@ public sealed partial class ReportHtmlTests : IDisposable
     }
 
     [Fact]
+    public void Pictures_are_set_in_the_typeface_that_the_library_carries()
+    {
+        ChartFont.Register();
+        Assert.Equal("Inter", Fonts.GetTypeface(ChartFont.Name, bold: false, italic: false).FamilyName);
+        Assert.Equal("Inter", Fonts.GetTypeface(ChartFont.Name, FontWeight.Normal, FontSlant.Upright, FontSpacing.Normal).FamilyName);
+    }
+
+    [Fact]
     public void Hostile_text_stays_text()
     {
         byte[][] tokens =
@@ -108,7 +117,7 @@ public sealed partial class ReportHtmlTests : IDisposable
         };
         var curves = new Dictionary<string, Curve>
         {
-            ["mse"] = Curve.Thin([0, 1], [0, 0]),
+            ["loss"] = Curve.Thin([0, 1], [0, 0]),
             ["l0"] = Curve.Thin([5, 6], [3, 3]),
             ["explained_variance"] = Curve.Thin([0, 1], [-7, 0.2]),
         };

@@ -77,11 +77,12 @@ internal static class SomeReport
         {
             ["loss"] = Over((t, i) => 9 * Math.Exp(-9 * t) + 1.2 + 0.1 * Noise(i)),
             ["mse"] = Over((t, i) => 7 * Math.Exp(-9 * t) + 0.6 + 0.08 * Noise(i)),
-            ["l1"] = Over((t, i) => 2 * Math.Exp(-6 * t) + 0.6 + 0.03 * Noise(i + 5)),
+            
             ["l0"] = Over((t, i) => 160 * Math.Exp(-5 * t) + 31 + Noise(i)),
             ["explained_variance"] = Over((t, i) => 0.915 - 0.9 * Math.Exp(-12 * t) + 0.004 * Noise(i)),
             ["dead_fraction"] = Over((t, _) => 0.2 * t * Math.Exp(-2 * t)),
-            ["heldout_loss"] = Over((t, i) => 3.1 + 0.31 * Math.Exp(-4 * t) + 0.002 * Noise(i)),
+            ["finetune_loss"] = Over((t, i) => 3.1 + 0.31 * Math.Exp(-4 * t) + 0.03 * Noise(i)),
+            ["finetune_null_loss"] = Over((t, i) => 3.42 + 0.03 * Noise(i)),
         };
     }
 
