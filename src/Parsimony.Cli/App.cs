@@ -15,7 +15,11 @@ internal static class App
     public const string TraceVariable = "PARSIMONY_TRACE";
 
     /// <summary>The commands in the order of the help text.</summary>
-    private static Command[] Commands() => [GenerateCommand.Create(), InspectCommand.Create(), DoctorCommand.Create()];
+    private static Command[] Commands() =>
+    [
+        DemoCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), ReportCommand.Create(),
+        GenerateCommand.Create(), InspectCommand.Create(), DoctorCommand.Create(),
+    ];
 
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Without the program's name.</param>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using Parsimony.Cli.Runs;
 using Parsimony.Models;
 using Parsimony.Splicing;
 using Parsimony.Tokens;
@@ -16,10 +17,10 @@ internal static class GenerateCommand
         [Description("texts to continue; without any the model starts from its end-of-text token")]
         public string[] Prompts { get; init; } = [];
 
-        [Description("model folder [default: the bundled model]")]
+        [Description("model folder [default: the run folder's, else the bundled model]")]
         public string? Model { get; init; }
 
-        [Description("SAE folder: generate with the SAE put into the model")]
+        [Description("SAE folder, or a run folder with its adapter: generate with the SAE put into the model")]
         public string? Sae { get; init; }
 
         [Description("adapter folder: with the dials learned on that SAE")]
@@ -44,8 +45,7 @@ internal static class GenerateCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
-        ["parsimony generate \"Once upon a time\" --max-new-tokens 100",
-         "parsimony generate \"The cat\" --sae runs/demo/sae --adapter runs/demo/adapter --temperature 0"]);
+        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --sae runs/demo --temperature 0"]);
 
     private static Result Run(Options options, Terminal terminal)
     {

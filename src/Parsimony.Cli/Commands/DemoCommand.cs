@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Activations;
+using Parsimony.Cli.Runs;
+using Parsimony.FineTuning;
+using Parsimony.Reporting;
+using Parsimony.Training;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony demo</c>.</summary>
+internal sealed record DemoOptions
+{
+    [Description("run folder; the same command on the same folder goes on where it stopped")]
+    public string Out { get; init; } = "runs/demo";
+
+    [Description("tokens to train the SAE on")]
+    public long TrainingTokens { get; init; } = 1_500_000;
+
+    [Description("steps of fine-tuning, and of its null run")]
+    public long FinetuneSteps { get; init; } = 200;
+
+    [Description("seed of everything")]
+    public long Seed { get; init; }
+}
+
+/// <summary><c>parsimony demo</c>: the whole article on the bundled model, from text to report.</summary>
+internal static class DemoCommand
+{
+    public static Command Create() => CliCommand.Create<DemoOptions>(
+        "demo", "Runs everything on the bundled model: train an SAE, splice it in, evaluate, fine-tune its dials, write the report.",
+        Run, ["parsimony demo", "parsimony demo --json --seed 1 --out runs/demo-1"]);
+
+    private static RunReport Run(DemoOptions options, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        var run = RunFolder.At(options.Out);
+        using var model = LoadedModel.Open(null);
+        TrainCommand.Run(model, Train(options, model.Folder), run, terminal);
+        using var sae = LoadedSae.Open(options.Out, model);
+        EvaluateCommand.Run(sae, Evaluate(options, model.Folder), run, terminal);
+        FinetuneCommand.Run(sae, Finetune(options, model.Folder), run, terminal);
+        var report = ReportCommand.Run(sae, Report(options), run, terminal);
+        terminal.Say("");
+        Print(report, terminal);
+        terminal.Say($"\nreport: {run.Html}   ({clock.Elapsed.TotalSeconds:0} s)");
+        return report;
+    }
+
+    /// <summary>The article's SAE on its site, layer 1's MLP output; schedules shortened to a run of minutes.</summary>
+    private static TrainOptions Train(DemoOptions options, string model) => new()
+    {
+        Model = model,
+        Text = Path.Combine(model, "corpus.txt"),
+        Out = options.Out,
+        Buffer = new ActivationBufferOptions { BufferTokens = 1 << 19, Seed = options.Seed },
+        Sae = new SaeTrainingOptions
+        {
+            TrainingTokens = options.TrainingTokens,
+            LearningRate = 2e-3,
+            LearningRateWarmUpTokens = options.TrainingTokens / 40,
+            LearningRateDecayTokens = options.TrainingTokens / 4,
+            L1Coefficient = 0.4,
+            L1WarmUpTokens = options.TrainingTokens / 20,
+            TargetL0Fraction = 0.025,
+            SteerAfterTokens = options.TrainingTokens / 10,
+            ResampleEverySteps = 250,
+            ResampleLookBackSteps = 125,
+            CheckpointEverySteps = 250,
+            LogEverySteps = 10,
+            Seed = options.Seed,
+        },
+    };
+
+    private static EvaluateOptions Evaluate(DemoOptions options, string model) => new() { Sae = options.Out, Text = Path.Combine(model, "stories.txt") };
+
+    private static FinetuneOptions Finetune(DemoOptions options, string model) => new()
+    {
+        Sae = options.Out,
+        Data = Path.Combine(model, "stories.txt"),
+        HeldOut = Path.Combine(model, "stories-heldout.txt"),
+        Task = "predict stories written today, by a model of books from 1898 to 1924",
+        Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 1e-2, CheckpointEverySteps = 50, Seed = options.Seed },
+    };
+
+    private static ReportOptions Report(DemoOptions options) => new()
+    {
+        Run = options.Out,
+        Prompts = ["One morning the little fox", "\"I am not afraid,\" said", "When the snow came,"],
+    };
+
+    private static void Print(RunReport r, Terminal terminal) => terminal.Facts(
+    [
+        new("CE plain / spliced / zero / mean", $"{r.CeClean:0.000} / {r.CeSpliced:0.000} / {r.CeZeroAblated:0.000} / {r.CeMeanAblated:0.000} nats per token"),
+        new("CE recovered", $"{r.CeLossRecovered:0.000}"),
+        new("explained variance", $"{r.ExplainedVariance:0.000}"),
+        new("L0", $"{r.L0:0.0} of {r.DSae} latents ({r.L0 / r.DSae:0.0 %})"),
+        new("dead", $"{r.DeadFraction:0.0 %}"),
+        new("held-out loss before / after / null", $"{r.Finetune?.HeldoutBefore:0.000} / {r.Finetune?.HeldoutAfter:0.000} / {r.Finetune?.HeldoutNullAfter:0.000}"),
+        new("trainable parameters", $"{r.Finetune?.TrainableParameters}"),
+    ]);
+}

@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Autoencoders;
+using Parsimony.Cli.Runs;
+using Parsimony.Exploration;
+using Parsimony.FineTuning;
+using Parsimony.Models;
+using Parsimony.Reporting;
+using Parsimony.Splicing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony report</c>.</summary>
+internal sealed record ReportOptions
+{
+    [Positional]
+    [Description("run folder")]
+    public required string Run { get; init; }
+
+    [Description("text to find features' contexts in; the default is what the SAE was trained on")]
+    public string? Text { get; init; }
+
+    [Description("contexts of that text to look through at most")]
+    public int MaxContexts { get; init; } = 500;
+
+    [Description("features to show")]
+    public int Features { get; init; } = 10;
+
+    [Description("most moved features to show")]
+    public int MostMoved { get; init; } = 8;
+
+    [Description("contexts to show of each feature")]
+    public int ContextsPerFeature { get; init; } = 5;
+
+    [Description("what to let the model write on, before and after fine-tuning")]
+    public string[] Prompts { get; init; } = [];
+
+    public SamplingOptions Sampling { get; init; } = new() { MaxNewTokens = 60, Temperature = 0.8, TopP = 0.95 };
+}
+
+/// <summary><c>parsimony report</c>: features with their contexts, what fine-tuning moved, text before and after, one page of it all.</summary>
+internal static class ReportCommand
+{
+    public static Command Create() => CliCommand.Create<ReportOptions>(
+        "report", "Looks at a run's features and writes report.json and the self-contained report.html.",
+        (options, terminal) =>
+        {
+            var run = RunFolder.Existing(options.Run);
+            using var sae = LoadedSae.Open(options.Run, model: null, hook: null);
+            var report = Run(sae, options, run, terminal);
+            terminal.Say($"report: {run.Html}");
+            return report;
+        },
+        ["parsimony report runs/pythia", "parsimony report runs/pythia --features 20 --prompts \"The sea was\""]);
+
+    /// <summary>Fills in the features and samples, and writes the page.</summary>
+    public static RunReport Run(LoadedSae sae, ReportOptions options, RunFolder run, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        run.Remember("report", options, isBegun: false);
+        var train = run.Recall<TrainOptions>("train");
+        string text = options.Text ?? train?.Text
+            ?? throw new ArgumentException("the run does not say what text its SAE was trained on. Name a text with --text.");
+        var contexts = sae.Model.Pack(text, train?.SequenceLength ?? 128, options.MaxContexts);
+
+        var (dials, adapter) = run.LoadAdapter(sae);
+        using var _ = dials;
+        var moved = dials is null ? null : Movement(sae, dials, contexts);
+        var (shown, panels) = Features(sae, options, contexts, moved, terminal);
+        var samples = Samples(sae, options, dials, contexts, adapter?.Mode ?? SpliceMode.Delta, terminal);
+
+        var report = run.Update(r => r with
+        {
+            Command = CommandLine(),
+            Features = [.. shown.Select(latent => panels[latent])],
+            MostMoved = moved is null ? null : [.. MostMoved(moved, options.MostMoved).Select(latent => WithDials(panels[latent], dials!, moved))],
+            Samples = samples,
+            Seconds = r.Seconds.With("report", clock),
+        });
+        ReportHtml.Write(run.Html, report, Curve.Read(run.Metrics, "loss", "mse", "l1", "l0", "explained_variance", "dead_fraction", "l1_coefficient"));
+        return report;
+    }
+
+    private static DialMovement Movement(LoadedSae sae, FeatureDials dials, IReadOnlyList<int[]> contexts)
+    {
+        using var prefixes = new PrefixCache(sae.Model.Model, sae.At, 0);
+        return DialMovement.Measure(sae.Sae, dials, prefixes, contexts);
+    }
+
+    /// <summary>One pass over the contexts for the features to show and the moved ones together.</summary>
+    private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(
+        LoadedSae sae, ReportOptions options, List<int[]> contexts, DialMovement? moved, Terminal terminal)
+    {
+        var model = sae.Model.Model;
+        var shown = FeatureCards.Choose(model, sae.At, sae.Sae, contexts, options.Features);
+        var all = shown.Union(moved is null ? [] : MostMoved(moved, options.MostMoved)).ToList();
+        using var progress = terminal.Progress("features", (long)contexts.Count * contexts[0].Length, "tokens");
+        var cards = FeatureCards.Build(model, sae.At, sae.Sae, contexts, all, options.ContextsPerFeature,
+            tokensDone: progress.From<long>(tokens => tokens), cancellation: terminal.Interrupted);
+        return (shown, cards.ToDictionary(card => card.Latent, card => FeaturePanel.Of(card, sae.Model.Tokenizer)));
+    }
+
+    private static IEnumerable<int> MostMoved(DialMovement moved, int count) =>
+        Enumerable.Range(0, moved.Effect.Length).OrderByDescending(i => moved.Effect[i]).Take(count).Where(i => moved.Effect[i] > 0);
+
+    private static FeaturePanel WithDials(FeaturePanel panel, FeatureDials dials, DialMovement moved) => panel with
+    {
+        Scale = 1 + dials.Gamma[panel.Latent].item<float>(),
+        Shift = dials.Shift[panel.Latent].item<float>(),
+        Effect = moved.Effect[panel.Latent],
+    };
+
+    /// <summary>The same prompts and seed with the dials at rest and as learned.</summary>
+    private static List<TextSample> Samples(LoadedSae sae, ReportOptions options, FeatureDials? dials, List<int[]> contexts, SpliceMode mode, Terminal terminal)
+    {
+        var tokenizer = sae.Model.Tokenizer;
+        string[] prompts = options.Prompts.Length > 0 ? options.Prompts : [.. contexts.Take(3).Select(c => tokenizer.Decode(c.AsSpan(0, Math.Min(12, c.Length))))];
+        int[][] ids = [.. prompts.Select(tokenizer.Encode)];
+        string[] Write(Tap? tap) =>
+            [.. Generation.Generate(sae.Model.Model, ids, options.Sampling, tap, tokenizer.EndOfTextId, cancellation: terminal.Interrupted)
+                .Select(row => tokenizer.Decode(row))];
+        using var nograd = no_grad();
+        var before = Write(dials is null ? null : Taps.Splice(sae.At, sae.Sae, mode));
+        var after = dials is null ? null : Write(dials.Splice(sae.Sae, mode));
+        return [.. prompts.Select((prompt, i) => new TextSample { Prompt = prompt, Before = before[i], After = after?[i] })];
+    }
+
+    private static string CommandLine() => "parsimony " + string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(a => a.Contains(' ') ? $"\"{a}\"" : a));
+}

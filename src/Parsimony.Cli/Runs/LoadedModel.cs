@@ -1,0 +1,37 @@
+using Parsimony.Models;
+using Parsimony.Tokens;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>A model folder opened for work: the model and its tokenizer.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private LoadedModel(GptNeoX model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+
+    public GptNeoX Model { get; }
+
+    public Tokenizer Tokenizer { get; }
+
+    public string Folder => Model.Folder!;
+
+    /// <summary>The folder's own name, for people.</summary>
+    public string Name => Path.GetFileName(Path.GetFullPath(Folder).TrimEnd(Path.DirectorySeparatorChar));
+
+    /// <summary>Opens a model folder, or the bundled one when none is named; see <see cref="ModelFolder.Open"/>.</summary>
+    public static LoadedModel Open(string? folder)
+    {
+        var (model, tokenizer) = ModelFolder.Open(folder);
+        return new LoadedModel(model, tokenizer);
+    }
+
+    /// <summary>Packs a text file into contexts the model can take.</summary>
+    /// <exception cref="ArgumentException">The contexts would be longer than the model was made for.</exception>
+    public List<int[]> Pack(string text, int sequenceLength, int? limit = null)
+    {
+        if (sequenceLength < 2 || sequenceLength > Model.Config.MaxSequenceLength) throw new ArgumentException(
+            $"sequence_length is {sequenceLength}; it must be 2 to {Model.Config.MaxSequenceLength}, what this model was made for.");
+        return ContextPacker.PackFile(text, Tokenizer, sequenceLength, limit: limit);
+    }
+
+    public void Dispose() => Model.Dispose();
+}

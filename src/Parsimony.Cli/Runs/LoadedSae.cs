@@ -1,0 +1,70 @@
+using Parsimony.Autoencoders;
+using Parsimony.Cli.Commands;
+using Parsimony.Models;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>An SAE folder, or the one in a run folder, opened together with its model and checked against it.</summary>
+internal sealed class LoadedSae : IDisposable
+{
+    private LoadedSae(LoadedModel model, SparseAutoencoder sae, SaeMetadata metadata, string folder, bool ownsModel) =>
+        (Model, Sae, Metadata, Folder, this.ownsModel) = (model, sae, metadata, folder, ownsModel);
+
+    private readonly bool ownsModel;
+
+    public LoadedModel Model { get; }
+
+    public SparseAutoencoder Sae { get; }
+
+    public SaeMetadata Metadata { get; }
+
+    public string Folder { get; }
+
+    public string Sha256 => SaeFolder.Sha256(Folder);
+
+    public HookPoint At => Metadata.Hook;
+
+    /// <summary>Opens what a command names.</summary>
+    /// <param name="path">An SAE folder, or a run folder that holds one.</param>
+    /// <param name="model">A model folder; null: the one the run folder was trained on, else the bundled one.</param>
+    /// <param name="hook">Demanded hook point; null: the SAE's own.</param>
+    public static LoadedSae Open(string path, string? model, HookPoint? hook)
+    {
+        string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
+        var loaded = LoadedModel.Open(model ?? trainedOn);
+        try
+        {
+            return Open(path, loaded, hook, ownsModel: true);
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens an SAE for a model that is open already and stays the caller's.</summary>
+    public static LoadedSae Open(string path, LoadedModel model) => Open(path, model, null, ownsModel: false);
+
+    private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel)
+    {
+        string folder = RunFolder.Contains(path) ? Path.Combine(path, "sae") : path;
+        var (sae, metadata) = SaeFolder.Load(folder);
+        try
+        {
+            metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
+            return new LoadedSae(model, sae, metadata, folder, ownsModel);
+        }
+        catch
+        {
+            sae.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        Sae.Dispose();
+        if (ownsModel) Model.Dispose();
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Parsimony.Files;
+using Parsimony.FineTuning;
+using Parsimony.Reporting;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>
+/// <c>runs/&lt;name&gt;/</c>: config.json (the resolved options of every command that worked here), metrics.jsonl, checkpoint, sae/,
+/// adapter/, report.json, report.html. Each command adds its part; the same command on the same folder goes on where it stopped.
+/// </summary>
+internal sealed class RunFolder
+{
+    private RunFolder(string folder) => Folder = folder;
+
+    public string Folder { get; }
+    public string Sae => Path.Combine(Folder, "sae");
+    public string Adapter => Path.Combine(Folder, "adapter");
+    public string FineTuning => Path.Combine(Folder, "finetune");
+    public string NullRun => Path.Combine(Folder, "finetune-null");
+    public string Metrics => Path.Combine(Folder, "metrics.jsonl");
+    public string Html => Path.Combine(Folder, "report.html");
+    public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
+    private string Config => Path.Combine(Folder, "config.json");
+    private string ReportJson => Path.Combine(Folder, "report.json");
+
+    /// <summary>The report so far; an empty one when there is none.</summary>
+    public RunReport Report => File.Exists(ReportJson) ? RunReport.Load(ReportJson) : new RunReport { Version = ProgramVersion.Text };
+
+    /// <summary>Whether there is an SAE of a run under the path.</summary>
+    public static bool Contains(string path) => Directory.Exists(Path.Combine(path, "sae"));
+
+    /// <summary>Opens or makes the folder.</summary>
+    public static RunFolder At(string folder)
+    {
+        if (File.Exists(folder)) throw new IOException($"'{folder}' is a file; a run needs a folder. Name another with --out.");
+        Directory.CreateDirectory(folder);
+        return new RunFolder(folder);
+    }
+
+    /// <summary>Opens a run folder that must be there.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is none.</exception>
+    public static RunFolder Existing(string folder) => File.Exists(Path.Combine(folder, "config.json"))
+        ? new RunFolder(folder)
+        : throw new DirectoryNotFoundException($"'{folder}' is not a run folder (it has no config.json). Make one with 'parsimony train'.");
+
+    /// <summary>
+    /// Writes a command's options into config.json. Options that would make another result than the one begun here are refused.
+    /// </summary>
+    /// <param name="command">The command.</param>
+    /// <param name="options">Its resolved options.</param>
+    /// <param name="isBegun">Whether there is a result of it, or a part of one, that must not change under it.</param>
+    /// <exception cref="InvalidDataException">The command was begun here with other options.</exception>
+    public void Remember<T>(string command, T options, bool isBegun)
+    {
+        var all = File.Exists(Config) ? Json.ParseObject(File.ReadAllText(Config), Config) : [];
+        var mine = JsonSerializer.SerializeToNode(options, Json.Options)!;
+        if (isBegun && all[command] is { } before && Differences(before, mine, "").ToList() is { Count: > 0 } others) throw new InvalidDataException(
+            $"'{Folder}' was begun with other options: {string.Join(", ", others)}. Repeat that command to go on, or name another folder with --out.");
+        all[command] = mine;
+        AtomicFile.WriteText(Config, all.ToJsonString(Json.Options) + "\n");
+    }
+
+    /// <summary>The options a command was last run with here; null when it was not.</summary>
+    public T? Recall<T>(string command) where T : class =>
+        File.Exists(Config) && Json.ParseObject(File.ReadAllText(Config), Config)[command] is JsonObject options
+            ? Json.Parse<T>(options, Config) : null;
+
+    /// <summary>The dials learned here, for the given model and SAE; null when nothing was fine-tuned.</summary>
+    public (FeatureDials? Dials, AdapterMetadata? Metadata) LoadAdapter(LoadedSae sae) => AdapterOrNull is not null
+        ? AdapterFolder.Load(Adapter, sae.Model.Model.Sha256, sae.Sha256) : (null, null);
+
+    /// <summary>Adds to report.json.</summary>
+    public RunReport Update(Func<RunReport, RunReport> add)
+    {
+        var report = add(Report) with { Version = ProgramVersion.Text, Date = DateTimeOffset.Now };
+        report.Save(ReportJson);
+        return report;
+    }
+
+    private static IEnumerable<string> Differences(JsonNode? before, JsonNode? now, string name)
+    {
+        if (before is JsonObject a && now is JsonObject b)
+            return a.Select(p => p.Key).Union(b.Select(p => p.Key)).SelectMany(key => Differences(a[key], b[key], name.Length == 0 ? key : $"{name}.{key}"));
+        return JsonNode.DeepEquals(before, now) ? [] : [$"{name} was {Text(before)}, is now {Text(now)}"];
+    }
+
+    private static string Text(JsonNode? value) => value?.ToJsonString(Json.Line) ?? "not set";
+}

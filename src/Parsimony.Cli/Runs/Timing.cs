@@ -1,0 +1,11 @@
+using System.Diagnostics;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>Seconds per command, as the report shows them.</summary>
+internal static class Timing
+{
+    /// <summary>The times so far and one more; a command that is repeated replaces its own.</summary>
+    public static IReadOnlyDictionary<string, double> With(this IReadOnlyDictionary<string, double>? seconds, string step, Stopwatch clock) =>
+        new Dictionary<string, double>(seconds ?? new Dictionary<string, double>()) { [step] = Math.Round(clock.Elapsed.TotalSeconds, 2) };
+}
