@@ -80,7 +80,7 @@ internal static class ReportCommand
             Samples = samples,
             Seconds = r.Seconds.With("report", clock),
         });
-        ReportHtml.Write(run.Html, report, Curve.Read(run.Metrics, "loss", "mse", "l1", "l0", "explained_variance", "dead_fraction", "l1_coefficient"));
+        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl"), Path.Combine(run.NullRun, "metrics.jsonl")));
         return report;
     }
 

@@ -1,18 +1,24 @@
+using System.ComponentModel;
+
 namespace Parsimony.Exploration;
 
 /// <summary>How much a <see cref="FeatureCard"/> shows.</summary>
 public sealed record FeatureCardOptions
 {
     /// <summary>Tokens shown before the peak of a context; 0 or more, default 20.</summary>
+    [Description("tokens shown before the peak of a context")]
     public int TokensBefore { get; init; } = 20;
 
     /// <summary>Tokens shown after the peak; 0 or more, default 10.</summary>
+    [Description("tokens shown after the peak")]
     public int TokensAfter { get; init; } = 10;
 
     /// <summary>Promoted tokens, and as many suppressed ones; 0 or more, default 8.</summary>
+    [Description("promoted tokens to show, and as many suppressed ones")]
     public int LogitTokens { get; init; } = 8;
 
     /// <summary>Contexts per forward pass; 1 or more, default 8. Memory is this times the context's length times d_sae floats.</summary>
+    [Description("contexts per forward pass")]
     public int BatchContexts { get; init; } = 8;
 
     /// <summary>These options, or one error that names every fault.</summary>
