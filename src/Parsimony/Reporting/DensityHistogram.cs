@@ -1,3 +1,5 @@
+using Parsimony.Evaluation;
+
 namespace Parsimony.Reporting;
 
 /// <summary>Latents counted by the decimal logarithm of their density, the fraction of tokens on which they fire.</summary>
@@ -12,20 +14,21 @@ public sealed record DensityHistogram
     /// <summary>Latents that never fired; they are in no bin.</summary>
     public required int Dead { get; init; }
 
-    /// <summary>Counts densities in bins of a quarter of a decade, from the decade of the smallest to 1.</summary>
-    /// <param name="densities">Density of every latent, from 0 to 1.</param>
-    /// <param name="binsPerDecade">Bins per factor of ten.</param>
-    public static DensityHistogram Of(IReadOnlyCollection<double> densities, int binsPerDecade = 4)
+    /// <summary>Counts densities in bins as those of <see cref="SparsityReport"/>, from the decade of the rarest latent to 1.</summary>
+    /// <param name="densities">Density of every latent, 0 to 1.</param>
+    public static DensityHistogram Of(IReadOnlyCollection<double> densities)
     {
-        double[] logs = [.. densities.Where(density => density > 0).Select(Math.Log10)];
-        int lowest = logs.Length == 0 ? -4 : Math.Min(-1, (int)Math.Floor(logs.Min()));
-        var counts = new int[-lowest * binsPerDecade];
-        foreach (double log in logs) counts[Math.Clamp((int)Math.Floor((log - lowest) * binsPerDecade), 0, counts.Length - 1)]++;
+        double rarest = densities.Where(density => density > 0).DefaultIfEmpty(0.1).Min();
+        int decades = Math.Max(1, (int)Math.Ceiling(-Math.Log10(rarest)));
+        int bins = decades * SparsityReport.BinsPerDecade;
+        var counts = new int[bins];
+        foreach (double density in densities.Where(density => density > 0))
+            counts[Math.Clamp((int)Math.Floor((Math.Log10(density) + decades) * SparsityReport.BinsPerDecade), 0, bins - 1)]++;
         return new DensityHistogram
         {
-            Log10Edges = [.. Enumerable.Range(0, counts.Length + 1).Select(i => lowest + (double)i / binsPerDecade)],
+            Log10Edges = [.. Enumerable.Range(0, bins + 1).Select(i => (double)i / SparsityReport.BinsPerDecade - decades)],
             Counts = counts,
-            Dead = densities.Count - logs.Length,
+            Dead = densities.Count(density => density <= 0),
         };
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Parsimony.Evaluation;
 using Parsimony.Reporting;
 using Xunit;
 
@@ -41,13 +42,15 @@ public sealed class RunReportTests
     }
 
     [Fact]
-    public void Densities_are_counted_by_decade_and_silence_apart()
+    public void The_histogram_is_the_measurements_without_empty_decades()
     {
-        var histogram = DensityHistogram.Of([0, 0, 1, 0.5, 0.01, 0.009, 0.1], binsPerDecade: 1);
-        Assert.Equal([-3, -2, -1, 0], histogram.Log10Edges);
-        Assert.Equal([1, 1, 3], histogram.Counts);
-        Assert.Equal(2, histogram.Dead);
-        Assert.Equal(0, DensityHistogram.Of([0, 0]).Counts.Sum());
+        var measured = SparsityReport.FromCounts([0, 0, 100_000, 50_000, 200, 2_000], 100_000);
+        var histogram = DensityHistogram.Of(measured.Density);
+        Assert.Equal(measured.Log10BinEdges[8..], histogram.Log10Edges);
+        Assert.Equal(measured.BinCounts[8..], histogram.Counts);
+        Assert.Equal((12, 2), (histogram.Counts.Count, histogram.Dead));
+        Assert.Equal((4, 2), (DensityHistogram.Of([0, 0]).Counts.Count, DensityHistogram.Of([0, 0]).Dead));
+        Assert.Equal(1, DensityHistogram.Of([1]).Counts[^1]);
     }
 
     [Fact]

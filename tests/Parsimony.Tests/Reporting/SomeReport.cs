@@ -1,4 +1,5 @@
 using System.Text;
+using Parsimony.Evaluation;
 using Parsimony.Reporting;
 
 namespace Parsimony.Tests.Reporting;
@@ -64,7 +65,8 @@ internal static class SomeReport
         TokenizerSha256 = new string('c', 64),
         LayerSweep = [.. new[] { 4.902, 3.201, 5.871, 7.334 }.Select((ce, layer) => new LayerSweepEntry { Layer = layer, CeSpliced = ce, CeZeroAblated = 3.3 + layer / 8.0 })],
         Seconds = new Dictionary<string, double> { ["load"] = 0.4, ["train"] = 121.7, ["evaluate"] = 14.2, ["layer_sweep"] = 11.9, ["finetune"] = 41.3, ["features"] = 6.6, ["generate"] = 3.1 },
-        Density = DensityHistogram.Of([.. Enumerable.Range(0, 2048).Select(i => i % 32 == 0 ? 0 : Math.Pow(10, -2.2 + 0.8 * Noise(i) + 0.6 * Noise(i * 3 + 1)))]),
+        Density = DensityHistogram.Of(SparsityReport.FromCounts(
+            [.. Enumerable.Range(0, 2048).Select(i => i % 32 == 0 ? 0 : (long)(1e5 * Math.Pow(10, -2.2 + 0.8 * Noise(i) + 0.6 * Noise(i * 3 + 1))))], 100_000).Density),
         Features = [.. Enumerable.Range(0, 10).Select(Panel)],
     };
 
@@ -77,7 +79,7 @@ internal static class SomeReport
         {
             ["loss"] = Over((t, i) => 9 * Math.Exp(-9 * t) + 1.2 + 0.1 * Noise(i)),
             ["mse"] = Over((t, i) => 7 * Math.Exp(-9 * t) + 0.6 + 0.08 * Noise(i)),
-            
+
             ["l0"] = Over((t, i) => 160 * Math.Exp(-5 * t) + 31 + Noise(i)),
             ["explained_variance"] = Over((t, i) => 0.915 - 0.9 * Math.Exp(-12 * t) + 0.004 * Noise(i)),
             ["dead_fraction"] = Over((t, _) => 0.2 * t * Math.Exp(-2 * t)),
