@@ -30,14 +30,16 @@ public sealed class ActivationBufferTests
         Assert.True(buffer.HarvestSeconds > 0);
     }
 
-    [Fact]
-    public void Epochs_and_seeds_differ_and_equal_seeds_agree()
+    [Theory]
+    [InlineData(70)]
+    [InlineData(1000)]
+    public void Epochs_and_seeds_differ_and_equal_seeds_agree(int bufferTokens)
     {
         using var scope = NewDisposeScope();
         using var model = Some.Model();
         Tensor Epoch(long seed, int skip)
         {
-            using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked with { Seed = seed });
+            using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked with { Seed = seed, BufferTokens = bufferTokens });
             for (int i = 0; i < skip; i++) buffer.Next();
             return buffer.Next();
         }
