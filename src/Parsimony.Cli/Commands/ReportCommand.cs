@@ -80,7 +80,7 @@ internal static class ReportCommand
             Samples = samples,
             Seconds = r.Seconds.With("report", clock),
         });
-        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl"), Path.Combine(run.NullRun, "metrics.jsonl")));
+        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl")));
         return report;
     }
 

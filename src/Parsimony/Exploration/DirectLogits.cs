@@ -17,9 +17,10 @@ internal static class DirectLogits
     /// <param name="at">Where the SAE sits.</param>
     /// <param name="sae">The SAE.</param>
     /// <param name="latents">Indices, <c>[n]</c>, int64.</param>
+    /// <param name="candidates">The ids that may be named.</param>
     /// <param name="count">Tokens on each side.</param>
     public static ((int Id, float Logit)[][] Promoted, (int Id, float Logit)[][] Suppressed) Ranked(
-        GptNeoX model, HookPoint at, SparseAutoencoder sae, Tensor latents, int count)
+        GptNeoX model, HookPoint at, SparseAutoencoder sae, Tensor latents, int[] candidates, int count)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
@@ -27,17 +28,18 @@ internal static class DirectLogits
         var logits = model.DirectLogits(at, sae.WDec.index_select(0, latents)); // [n, d_vocab]
         if (logits is null || count == 0) return (Empty(n), Empty(n));
         logits = logits - logits.kthvalue((logits.size(1) + 1) / 2, -1, keepdim: true).values; // the (lower) median
-        count = (int)Math.Min(count, logits.size(1));
-        return (Top(logits, count, largest: true), Top(logits, count, largest: false));
+        logits = logits.index_select(-1, tensor(candidates.Select(id => (long)id).ToArray()));
+        count = Math.Min(count, candidates.Length);
+        return (Top(logits, candidates, count, largest: true), Top(logits, candidates, count, largest: false));
     }
 
-    private static (int Id, float Logit)[][] Top(Tensor logits, int count, bool largest)
+    private static (int Id, float Logit)[][] Top(Tensor logits, int[] candidates, int count, bool largest)
     {
         var (values, ids) = logits.topk(count, -1, largest, sorted: true);
         float[] value = values.contiguous().data<float>().ToArray();
         long[] id = ids.contiguous().data<long>().ToArray();
         return [.. Enumerable.Range(0, (int)logits.size(0)).Select(row =>
-            Enumerable.Range(row * count, count).Select(i => ((int)id[i], value[i])).ToArray())];
+            Enumerable.Range(row * count, count).Select(i => (candidates[id[i]], value[i])).ToArray())];
     }
 
     private static (int Id, float Logit)[][] Empty(int n) => [.. Enumerable.Repeat(Array.Empty<(int, float)>(), n)];

@@ -17,6 +17,11 @@ public sealed record FeatureCardOptions
     [Description("promoted tokens to show, and as many suppressed ones")]
     public int LogitTokens { get; init; } = 8;
 
+    /// <summary>Promote and suppress only tokens that occur in the contexts, default true: of a token that no text has, a model has
+    /// learned nothing, and its logits are noise.</summary>
+    [Description("promote and suppress only tokens that occur in the contexts")]
+    public bool OnlyTokensSeen { get; init; } = true;
+
     /// <summary>Contexts per forward pass; 1 or more, default 8. Memory is this times the context's length times d_sae floats.</summary>
     [Description("contexts per forward pass")]
     public int BatchContexts { get; init; } = 8;

@@ -32,23 +32,24 @@ public static class FeatureCards
         if (latents.Count == 0) return [];
 
         var found = latents.Select(_ => new TopContexts(contextsPerLatent)).ToArray();
-        long tokens = 0;
+        int contextsSeen = 0;
         using var chosen = tensor(latents.Select(latent => (long)latent).ToArray());
-        LatentBatches.Each(model, at, sae, contexts, options.BatchContexts, (f, first) =>
+        LatentBatches.Each(model, at, sae, contexts, options.BatchContexts, (f, _) =>
         {
             int batch = (int)f.size(0), seq = (int)f.size(1);
             float[] values = f.index_select(-1, chosen).permute(2, 0, 1).contiguous().data<float>().ToArray(); // [n, batch, seq]
             for (int n = 0; n < found.Length; n++)
                 for (int row = 0; row < batch; row++)
-                    found[n].Add(contexts[first + row], values.AsSpan((n * batch + row) * seq, seq), options);
-            tokens += (long)batch * seq;
+                    found[n].Add(contexts[contextsSeen + row], values.AsSpan((n * batch + row) * seq, seq), options);
+            contextsSeen += batch;
         }, tokensDone, cancellation);
 
-        var (promoted, suppressed) = DirectLogits.Ranked(model, at, sae, chosen, options.LogitTokens);
+        var candidates = options.OnlyTokensSeen ? contexts.SelectMany(context => context).Distinct() : Enumerable.Range(0, model.Config.DVocab);
+        var (promoted, suppressed) = DirectLogits.Ranked(model, at, sae, chosen, [.. candidates.Order()], options.LogitTokens);
         return [.. latents.Select((latent, n) => new FeatureCard
         {
             Latent = latent,
-            Density = (double)found[n].Fired / tokens,
+            Density = (double)found[n].Fired / ((long)contexts.Count * contexts[0].Length),
             MaxActivation = found[n].Max,
             TopContexts = found[n].Contexts,
             Promoted = promoted[n],

@@ -9,11 +9,11 @@ namespace Parsimony.Exploration;
 /// <summary>The one pass over a text that all of exploration makes: contexts to latents, a batch at a time, without gradients.</summary>
 internal static class LatentBatches
 {
-    /// <summary>Calls <paramref name="read"/> with the latents <c>[batch, seq, d_sae]</c> of each batch and the index of its first context.</summary>
-    /// <remarks>The tensor is gone after the call.</remarks>
+    /// <summary>Calls <paramref name="read"/> with the latents <c>[batch, seq, d_sae]</c> and the tokens <c>[batch, seq]</c> of each batch.</summary>
+    /// <remarks>The tensors are gone after the call.</remarks>
     public static void Each(
         GptNeoX model, HookPoint at, SparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts,
-        Action<Tensor, int> read, IProgress<long>? tokensDone, CancellationToken cancellation)
+        Action<Tensor, Tensor> read, IProgress<long>? tokensDone, CancellationToken cancellation)
     {
         if (contexts.Count == 0) throw new ArgumentException("There are no contexts to look through; at least one is needed.");
         if (model.Width(at.Site) != sae.DModel) throw new ArgumentException(
@@ -24,8 +24,8 @@ internal static class LatentBatches
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = contexts.Skip(first).Take(batchContexts).ToArray();
-            var f = sae.Encode(model.Activations(at, ContextPacker.ToTensor(batch))); // [batch, seq, d_sae]
-            read(f, first);
+            var tokens = ContextPacker.ToTensor(batch);
+            read(sae.Encode(model.Activations(at, tokens)), tokens);
             tokensDone?.Report((long)(first + batch.Length) * batch[0].Length);
         }
     }

@@ -30,7 +30,7 @@ internal static class Charts
         chart.Plot.Axes.Bottom.TickGenerator = new NumericAutomatic { LabelFormatter = Number.Short, TargetTickCount = 6 };
         chart.Plot.Axes.SetLimitsX(0, right);
         if (log) chart.Plot.Axes.Left.TickGenerator = LogTicks(min, max);
-        else if (scale == VerticalAxis.ZeroToOne) chart.Plot.Axes.SetLimitsY(Math.Max(0, Math.Min(min, 0.9)), 1);
+        else if (scale == VerticalAxis.ZeroToOne) chart.Plot.Axes.SetLimitsY(min < 0.5 ? 0 : Math.Floor(min * 10) / 10, 1);
         else if (scale != VerticalAxis.Fitted) chart.Plot.Axes.SetLimitsY(Math.Min(0, min), max <= 0 ? 1 : max * 1.05);
         var words = lines.Select(line => $"{line.Text} from {Number.Text(line.Curve.Values[0])} to {Number.Text(line.Curve.Values[^1])}");
         chart.Alt = $"{title} up to {xLabel} {Number.Short(right)}: {string.Join("; ", words)}.";
@@ -130,7 +130,7 @@ internal enum VerticalAxis
     Fitted,
     /// <summary>From zero.</summary>
     FromZero,
-    /// <summary>Up to one, and down to zero where the values go there.</summary>
+    /// <summary>Up to one, and from zero where the values begin in the lower half.</summary>
     ZeroToOne,
     /// <summary>Logarithmic where the values are positive and span more than a factor of thirty, else from zero.</summary>
     LogarithmicIfWide,

@@ -28,17 +28,11 @@ public sealed record Curve(double[] Steps, double[] Values, int StepsPerPoint)
     /// <summary>The curves that <see cref="ReportHtml"/> shows, from the logs of a run.</summary>
     /// <param name="training">The <c>metrics.jsonl</c> of the autoencoder's training.</param>
     /// <param name="finetune">That of fine-tuning; null for none.</param>
-    /// <param name="finetuneNull">That of fine-tuning without a signal; null for none.</param>
-    /// <returns><c>loss, mse, l0, explained_variance, dead_fraction, finetune_loss, finetune_null_loss</c>, those that are there.</returns>
-    public static IReadOnlyDictionary<string, Curve> OfRun(string training, string? finetune = null, string? finetuneNull = null)
+    /// <returns><c>loss, mse, l0, explained_variance, dead_fraction, finetune_loss</c>, those that are there.</returns>
+    public static IReadOnlyDictionary<string, Curve> OfRun(string training, string? finetune = null)
     {
         var curves = new Dictionary<string, Curve>(Read(training, "loss", "mse", "l0", "explained_variance", "dead_fraction"));
-        void Add(string? path, string name)
-        {
-            if (path is not null && Read(path, "loss").TryGetValue("loss", out var curve)) curves[name] = curve;
-        }
-        Add(finetune, "finetune_loss");
-        Add(finetuneNull, "finetune_null_loss");
+        if (finetune is not null && Read(finetune, "loss").TryGetValue("loss", out var loss)) curves["finetune_loss"] = loss;
         return curves;
     }
 

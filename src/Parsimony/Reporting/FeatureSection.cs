@@ -8,8 +8,8 @@ internal static class FeatureSection
     private const string HowToRead = """
         The deeper a piece of text is shaded, the more strongly the latent fires on it; the strongest is underlined.
         <i>↵</i> is a line break. Chips are the tokens whose logits the latent’s direction raises (+) or lowers (−) directly,
-        past all later layers. In an early layer that is a small part of its effect and can mislead; the contexts are the
-        better witness.
+        past all later layers; only tokens that occur in the text looked through are named. In an early layer that is a small
+        part of its effect and can mislead; the contexts are the better witness.
         """;
 
     private const string HowMovedIsRanked = """

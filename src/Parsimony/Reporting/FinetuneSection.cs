@@ -9,7 +9,7 @@ internal static class FinetuneSection
         if (r.Finetune is null && r.Dials is null) return null;
         return new Section("dials", "Fine-tuned dials", $"""
             <p class="note">Just before its ReLU, every latent is scaled by c and shifted by d. Nothing else is trained.
-            {Html.Escape(r.Finetune?.Task)}</p>
+            {(r.Finetune?.Task is { } task ? $"The task: {Html.Escape(task.TrimEnd('.'))}." : "")}</p>
             <div class="pair">
             {Table(r.Finetune)}
             {ReportCharts.Figure(charts.Finetune, "On the examples that are trained on, as the updates saw them.")}

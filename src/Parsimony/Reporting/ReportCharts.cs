@@ -16,7 +16,7 @@ internal sealed class ReportCharts
         L0 = Single(curves, "l0", "L0", "active latents per token", VerticalAxis.FromZero);
         ExplainedVariance = Single(curves, "explained_variance", "Explained variance", "1 is perfect", VerticalAxis.ZeroToOne);
         DeadFraction = Single(curves, "dead_fraction", "Dead latents", "fraction of all latents", VerticalAxis.FromZero);
-        Finetune = Dials(curves);
+        Finetune = Single(curves, "finetune_loss", "Loss while the dials learn", "nats per token", VerticalAxis.Fitted);
         if (report.Density is { } density) Density = Charts.Density(density);
         if (report.Dials is { } dials)
         {
@@ -83,14 +83,6 @@ internal sealed class ReportCharts
             lines.Add((loss with { Values = [.. loss.Values.Zip(mse.Values, (total, error) => total - error)] }, "sparsity penalty", Ink.Warm));
         }
         return Charts.Lines("loss", "Training loss", "per token", Step, VerticalAxis.LogarithmicIfWide, [.. lines]);
-    }
-
-    private static Chart? Dials(IReadOnlyDictionary<string, Curve> curves)
-    {
-        if (!curves.TryGetValue("finetune_loss", out var tuned)) return null;
-        var lines = new List<(Curve, string, Ink)> { (tuned, "with the signal", Ink.Accent) };
-        if (curves.TryGetValue("finetune_null_loss", out var none)) lines.Add((none, "without a signal", Ink.Warm));
-        return Charts.Lines("finetune_loss", "Loss while the dials learn", "nats per token", Step, VerticalAxis.Fitted, [.. lines]);
     }
 
     private static Chart? Single(IReadOnlyDictionary<string, Curve> curves, string key, string title, string unit, VerticalAxis axis) =>

@@ -52,7 +52,7 @@ public sealed class FeatureCardsTests : IDisposable
     [Fact]
     public void Promoted_tokens_are_the_decoder_row_through_the_final_norm_and_the_unembedding()
     {
-        var card = FeatureCards.Build(model, At, sae, contexts, [7], 1, new FeatureCardOptions { LogitTokens = 5 })[0];
+        var card = FeatureCards.Build(model, At, sae, contexts, [7], 1, new FeatureCardOptions { LogitTokens = 5, OnlyTokensSeen = false })[0];
         using var weights = Some.Weights(Some.Config());
         float[] row = sae.WDec[7].data<float>().ToArray(), gain = weights.Read("gpt_neox.final_layer_norm.weight").data<float>().ToArray();
         using var unembed = weights.Read("embed_out.weight");
@@ -67,10 +67,20 @@ public sealed class FeatureCardsTests : IDisposable
     }
 
     [Fact]
+    public void Tokens_that_no_context_has_are_not_named()
+    {
+        List<int[]> few = [[3, 5, 8, 3], [9, 5, 3, 3]];
+        var card = FeatureCards.Build(model, At, sae, few, [7], 1)[0];
+        var all = FeatureCards.Build(model, At, sae, few, [7], 1, new FeatureCardOptions { OnlyTokensSeen = false, LogitTokens = 40 })[0];
+        Assert.Equal(all.Promoted.Where(t => t.Id is 3 or 5 or 8 or 9), card.Promoted);
+        Assert.Equal(all.Suppressed.Where(t => t.Id is 3 or 5 or 8 or 9), card.Suppressed);
+    }
+
+    [Fact]
     public void Inside_the_mlp_a_row_goes_through_the_output_weights_and_before_the_nonlinearity_there_is_no_path()
     {
         using var inner = SparseAutoencoder.Create(32, 8, 3);
-        var after = FeatureCards.Build(model, new HookPoint(2, HookSite.MlpPost), inner, contexts, [4], 1)[0];
+        var after = FeatureCards.Build(model, new HookPoint(2, HookSite.MlpPost), inner, contexts, [4], 1, new FeatureCardOptions { OnlyTokensSeen = false })[0];
         using var weights = Some.Weights(Some.Config());
         using var scope = NewDisposeScope();
         var direction = weights.Read("gpt_neox.layers.2.mlp.dense_4h_to_h.weight").matmul(inner.WDec[4]);

@@ -23,6 +23,8 @@ public sealed class LatentSurveyTests
         Assert.Equal((f > 0).sum([0, 1]).data<long>().ToArray().Select(n => n / 84.0), survey.Density);
         Assert.Equal((f > 0).any(1, keepdim: false).sum([0]).data<long>().ToArray(), survey.ContextsFired);
         Assert.Equal(84, survey.TokensSeen);
+        var ids = contexts.SelectMany(c => c).ToArray();
+        Assert.Equal(f.flatten(0, 1).argmax(0).data<long>().ToArray().Select((place, i) => survey.Density[i] > 0 ? ids[place] : -1), survey.PeakToken);
         foreach (var (expected, max) in f.amax([0, 1]).data<float>().ToArray().Zip(survey.MaxActivation)) Assert.Equal(expected, max, 1e-5);
     }
 
@@ -37,6 +39,14 @@ public sealed class LatentSurveyTests
     }
 
     [Fact]
+    public void A_feature_of_the_same_strongest_token_is_not_told_twice()
+    {
+        var survey = Survey([0.001, 0.002, 0.01, 0.02], [5, 1, 9, 3], [9, 9, 9, 9]) with { PeakToken = [7, 8, 7, 5] };
+        Assert.Equal([0, 3], survey.Choose(2));
+        Assert.Equal([0, 2], (survey with { PeakToken = [7, 7, 7, 7] }).Choose(2));
+    }
+
+    [Fact]
     public void Where_few_are_fit_all_that_live_are_taken()
     {
         var survey = Survey([0.5, 0, 0.001], [1, 0, 1], [9, 0, 1]);
@@ -45,5 +55,5 @@ public sealed class LatentSurveyTests
     }
 
     private static LatentSurvey Survey(double[] density, float[] max, long[] contexts) =>
-        new() { Density = density, MaxActivation = max, ContextsFired = contexts, TokensSeen = 10_000 };
+        new() { Density = density, MaxActivation = max, ContextsFired = contexts, TokensSeen = 10_000, PeakToken = [.. density.Select((_, i) => i)] };
 }

@@ -30,10 +30,11 @@ public sealed class CurveTests : IDisposable
     public void No_file_no_curves() => Assert.Empty(Curve.Read(path + ".absent", "loss"));
 
     [Fact]
-    public void The_curves_of_a_run_come_from_its_three_logs()
+    public void The_curves_of_a_run_come_from_its_two_logs()
     {
         File.WriteAllLines(path, ["{\"step\":0,\"loss\":1,\"mse\":1}", "{\"step\":1,\"loss\":2,\"mse\":1}"]);
-        Assert.Equal(["loss", "mse", "finetune_loss"], Curve.OfRun(path, finetune: path, finetuneNull: path + ".absent").Keys);
+        Assert.Equal(["loss", "mse", "finetune_loss"], Curve.OfRun(path, path).Keys);
+        Assert.Equal(["loss", "mse"], Curve.OfRun(path, path + ".absent").Keys);
     }
 
     [Fact]

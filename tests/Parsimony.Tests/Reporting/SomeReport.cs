@@ -21,7 +21,7 @@ internal static class SomeReport
             HeldoutAfter = 3.104,
             HeldoutNullAfter = 3.408,
             TrainableParameters = 4096,
-            Task = "Task: stories in which every animal speaks, one hundred short examples.",
+            Task = "stories in which every animal speaks, one hundred short examples.",
         },
         Dials = DialSummary.Of(Values(2048, i => 1 + 0.5f * MathF.Pow(Noise(i), 3)), Values(2048, i => 0.2f * MathF.Pow(Noise(i + 7), 5)), 3),
         MostMoved = [.. Enumerable.Range(40, 6).Select(i => Panel(i) with
@@ -84,7 +84,7 @@ internal static class SomeReport
             ["explained_variance"] = Over((t, i) => 0.915 - 0.9 * Math.Exp(-12 * t) + 0.004 * Noise(i)),
             ["dead_fraction"] = Over((t, _) => 0.2 * t * Math.Exp(-2 * t)),
             ["finetune_loss"] = Over((t, i) => 3.1 + 0.31 * Math.Exp(-4 * t) + 0.03 * Noise(i)),
-            ["finetune_null_loss"] = Over((t, i) => 3.42 + 0.03 * Noise(i)),
+
         };
     }
 
