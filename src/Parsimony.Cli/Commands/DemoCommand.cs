@@ -19,7 +19,7 @@ internal sealed record DemoOptions
     public long TrainingTokens { get; init; } = 1_500_000;
 
     [Description("steps of fine-tuning, and of its null run")]
-    public long FinetuneSteps { get; init; } = 200;
+    public long FinetuneSteps { get; init; } = 300;
 
     [Description("seed of everything")]
     public long Seed { get; init; }
@@ -81,7 +81,7 @@ internal static class DemoCommand
         Data = Path.Combine(model, "stories.txt"),
         HeldOut = Path.Combine(model, "stories-heldout.txt"),
         Task = "predict stories written today, by a model of books from 1898 to 1924",
-        Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 1e-2, CheckpointEverySteps = 50, Seed = options.Seed },
+        Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 2e-2, CheckpointEverySteps = 50, Seed = options.Seed },
     };
 
     private static ReportOptions Report(DemoOptions options) => new()

@@ -97,6 +97,7 @@ internal static class GenerateCommand
         return fused.Generate(ids, sampling, _ => progress.Report(++done), terminal.Interrupted);
     }
 
-    private static string Text(Tokenizer tokenizer, int[] row) =>
+    /// <summary>A row as text, without the end-of-text token it may end in.</summary>
+    public static string Text(Tokenizer tokenizer, int[] row) =>
         tokenizer.Decode(row is [.., var last] && last == tokenizer.EndOfTextId ? row[..^1] : row);
 }

@@ -80,7 +80,7 @@ internal static class ReportCommand
             Samples = samples,
             Seconds = r.Seconds.With("report", clock),
         });
-        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl")));
+        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl")), run.Plots);
         return report;
     }
 
@@ -111,22 +111,26 @@ internal static class ReportCommand
         Scale = 1 + dials.Gamma[panel.Latent].item<float>(),
         Shift = dials.Shift[panel.Latent].item<float>(),
         Effect = moved.Effect[panel.Latent],
+        DensityAfter = moved.Killed.Contains(panel.Latent) ? 0 : null,
     };
 
     /// <summary>The same prompts and seed with the dials at rest and as learned.</summary>
-    private static List<TextSample> Samples(LoadedSae sae, ReportOptions options, FeatureDials? dials, List<int[]> contexts, SpliceMode mode, Terminal terminal)
+    private static List<TextSample> Samples(
+        LoadedSae sae, ReportOptions options, FeatureDials? dials, List<int[]> contexts, SpliceMode mode, Terminal terminal)
     {
         var tokenizer = sae.Model.Tokenizer;
-        string[] prompts = options.Prompts.Length > 0 ? options.Prompts : [.. contexts.Take(3).Select(c => tokenizer.Decode(c.AsSpan(0, Math.Min(12, c.Length))))];
+        string[] prompts = options.Prompts.Length > 0 ? options.Prompts
+            : [.. contexts.Take(3).Select(c => tokenizer.Decode(c.AsSpan(0, Math.Min(12, c.Length))))];
         int[][] ids = [.. prompts.Select(tokenizer.Encode)];
         string[] Write(Tap? tap) =>
             [.. Generation.Generate(sae.Model.Model, ids, options.Sampling, tap, tokenizer.EndOfTextId, cancellation: terminal.Interrupted)
-                .Select(row => tokenizer.Decode(row))];
+                .Select(row => GenerateCommand.Text(tokenizer, row))];
         using var nograd = no_grad();
         var before = Write(dials is null ? null : Taps.Splice(sae.At, sae.Sae, mode));
         var after = dials is null ? null : Write(dials.Splice(sae.Sae, mode));
         return [.. prompts.Select((prompt, i) => new TextSample { Prompt = prompt, Before = before[i], After = after?[i] })];
     }
 
-    private static string CommandLine() => "parsimony " + string.Join(' ', Environment.GetCommandLineArgs().Skip(1).Select(a => a.Contains(' ') ? $"\"{a}\"" : a));
+    private static string CommandLine() => "parsimony " + string.Join(' ',
+        Environment.GetCommandLineArgs().Skip(1).Select(a => a.Contains(' ') ? $"\"{a}\"" : a));
 }

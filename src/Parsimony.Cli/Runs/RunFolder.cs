@@ -20,6 +20,7 @@ internal sealed class RunFolder
     public string FineTuning => Path.Combine(Folder, "finetune");
     public string NullRun => Path.Combine(Folder, "finetune-null");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
+    public string Plots => Path.Combine(Folder, "plots");
     public string Html => Path.Combine(Folder, "report.html");
     public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
     private string Config => Path.Combine(Folder, "config.json");
