@@ -90,16 +90,19 @@ internal static class ReportCommand
         return DialMovement.Measure(sae.Sae, dials, prefixes, contexts);
     }
 
-    /// <summary>One pass over the contexts for the features to show and the moved ones together.</summary>
+    /// <summary>A pass over the contexts to choose, and one for the features to show and the moved ones together.</summary>
     private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(
         LoadedSae sae, ReportOptions options, List<int[]> contexts, DialMovement? moved, Terminal terminal)
     {
         var model = sae.Model.Model;
-        var shown = FeatureCards.Choose(model, sae.At, sae.Sae, contexts, options.Features);
+        long tokens = (long)contexts.Count * contexts[0].Length;
+        using var progress = terminal.Progress("features", 2 * tokens, "tokens");
+        var survey = LatentSurvey.Measure(model, sae.At, sae.Sae, contexts,
+            tokensDone: progress.From<long>(done => done), cancellation: terminal.Interrupted);
+        int[] shown = survey.Choose(options.Features);
         var all = shown.Union(moved is null ? [] : MostMoved(moved, options.MostMoved)).ToList();
-        using var progress = terminal.Progress("features", (long)contexts.Count * contexts[0].Length, "tokens");
         var cards = FeatureCards.Build(model, sae.At, sae.Sae, contexts, all, options.ContextsPerFeature,
-            tokensDone: progress.From<long>(tokens => tokens), cancellation: terminal.Interrupted);
+            tokensDone: progress.From<long>(done => tokens + done), cancellation: terminal.Interrupted);
         return (shown, cards.ToDictionary(card => card.Latent, card => FeaturePanel.Of(card, sae.Model.Tokenizer)));
     }
 

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
@@ -48,11 +47,7 @@ public static class SaeFolder
 
     /// <summary>SHA-256 of the folder's weights file, lower-case hex: what an adapter names its SAE by.</summary>
     /// <exception cref="FileNotFoundException">The folder holds no SAE.</exception>
-    public static string Sha256(string folder)
-    {
-        using var stream = File.OpenRead(Existing(folder, WeightsFile));
-        return Convert.ToHexStringLower(SHA256.HashData(stream));
-    }
+    public static string Sha256(string folder) => FileHash.Sha256(Existing(folder, WeightsFile));
 
     private static string Existing(string folder, string name)
     {
