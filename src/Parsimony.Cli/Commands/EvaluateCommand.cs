@@ -117,7 +117,8 @@ internal static class EvaluateCommand
             new("CE spliced", $"{report.CeSpliced:0.0000}"),
             new("CE zero-ablated", $"{report.CeZeroAblated:0.0000}"),
             new("CE mean-ablated", $"{report.CeMeanAblated:0.0000}"),
-            new("CE recovered", $"{report.CeLossRecovered:0.0000}"),
+            new("CE recovered", report.CeZeroAblated > report.CeClean ? $"{report.CeLossRecovered:0.0000}"
+                : "means nothing here: on this text zeroing the layer costs nothing"),
             new("explained variance", $"{report.ExplainedVariance:0.0000}"),
             new("L0", $"{report.L0:0.0} of {report.DSae}"),
             new("dead on this text", $"{report.DeadFraction:0.0 %}"),

@@ -8,64 +8,64 @@ namespace Parsimony.FineTuning;
 public sealed record SftOptions
 {
     /// <summary>Replace (the article's) or delta, at which untouched dials are bitwise the plain model. Default delta.</summary>
-    [Description("How the SAE is spliced in: 'delta' keeps the SAE's error, 'replace' is the article's.")]
+    [Description("how the SAE is spliced in: 'delta' keeps the SAE's error, 'replace' is the article's")]
     public SpliceMode Mode { get; init; } = SpliceMode.Delta;
 
     /// <summary>Optimiser steps, 0 or more. Default 2000.</summary>
-    [Description("Optimiser steps.")]
+    [Description("optimiser steps")]
     public long Steps { get; init; } = 2000;
 
     /// <summary>Examples per step, 1 or more. Default 8.</summary>
-    [Description("Examples per step.")]
+    [Description("examples per step")]
     public int BatchSize { get; init; } = 8;
 
     /// <summary>Tokens per context, 2 or more: the length of a text's contexts, the limit for prompt and completion. Default 128.</summary>
-    [Description("Tokens per context: the length of a text's contexts, the longest prompt with its completion.")]
+    [Description("tokens per context: the length of a text's contexts, the longest prompt with its completion")]
     public int SequenceLength { get; init; } = 128;
 
     /// <summary>AdamW's learning rate, above 0. Default 1e-3.</summary>
-    [Description("AdamW's learning rate.")]
+    [Description("AdamW's learning rate")]
     public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>AdamW's decoupled weight decay, 0 or more: each step draws gamma = c - 1 and d toward 0 by learning rate x this. Default 1e-2.</summary>
-    [Description("AdamW's decoupled weight decay on gamma = c - 1 and d.")]
+    [Description("AdamW's decoupled weight decay on gamma = c - 1 and d")]
     public double WeightDecay { get; init; } = 1e-2;
 
     /// <summary>Draw c itself toward 0, as the article did, instead of c - 1. This drags every feature down, learnt or not. Default false.</summary>
-    [Description("Decay the scale c toward 0 as the article did, instead of toward 1. It shrinks every feature, learnt or not.")]
+    [Description("decay the scale c toward 0 as the article did, instead of toward 1; it shrinks every feature, learnt or not")]
     public bool DecayOnScale { get; init; }
 
     /// <summary>The smallest scale allowed after a step; null leaves c free, so that a latent may be inverted (c below 0). Default null.</summary>
-    [Description("The smallest scale c allowed; not set: free, even below 0, where a latent is inverted.")]
+    [Description("the smallest scale c allowed; not set: free, even below 0, where a latent is inverted")]
     public double? MinScale { get; init; }
 
     /// <summary>Whether each epoch goes through the examples in its own random order; else they come as they are. Default true.</summary>
-    [Description("Go through the examples in a new random order each epoch.")]
+    [Description("go through the examples in a new random order each epoch")]
     public bool Shuffle { get; init; } = true;
 
     /// <summary>A null run: in each batch the targets are permuted among its target positions. What it "learns" is noise, the measure
     /// for what the true run learnt. Default false.</summary>
-    [Description("Null run: permute the targets among the positions of each batch.")]
+    [Description("null run: permute the targets among the positions of each batch")]
     public bool ShuffleLabels { get; init; }
 
     /// <summary>Share of the examples held out when no held-out file is given, 0 to below 1. Default 0.1.</summary>
-    [Description("Share of the examples held out when no held-out file is given.")]
+    [Description("share of the examples held out when no held-out file is given")]
     public double HeldOutFraction { get; init; } = 0.1;
 
     /// <summary>Decides the order of examples and the permuted labels. Default 0.</summary>
-    [Description("Seed of the example order and of the permuted labels.")]
+    [Description("seed of the example order and of the permuted labels")]
     public long Seed { get; init; }
 
     /// <summary>Memory for the frozen states below the hook, kept across epochs: a size such as 2GiB, or 0. No effect on the result. Default 2GiB.</summary>
-    [Description("Memory for the frozen states below the hook, kept across epochs, such as 2GiB; 0 recomputes them.")]
+    [Description("memory for the frozen states below the hook, kept across epochs, such as 2GiB; 0 recomputes them")]
     public string PrefixCache { get; init; } = "2GiB";
 
     /// <summary>Steps between two lines of metrics.jsonl, 1 or more. Default 10.</summary>
-    [Description("Steps between two lines of metrics.jsonl.")]
+    [Description("steps between two lines of metrics.jsonl")]
     public int LogEverySteps { get; init; } = 10;
 
     /// <summary>Steps between two checkpoints, 1 or more. Default 500.</summary>
-    [Description("Steps between two checkpoints.")]
+    [Description("steps between two checkpoints")]
     public int CheckpointEverySteps { get; init; } = 500;
 
     /// <summary><see cref="PrefixCache"/> in bytes.</summary>
