@@ -11,6 +11,7 @@ internal sealed class LoadedSae : IDisposable
         (Model, Sae, Metadata, Folder, this.ownsModel) = (model, sae, metadata, folder, ownsModel);
 
     private readonly bool ownsModel;
+    private string? sha256;
 
     public LoadedModel Model { get; }
 
@@ -20,7 +21,8 @@ internal sealed class LoadedSae : IDisposable
 
     public string Folder { get; }
 
-    public string Sha256 => SaeFolder.Sha256(Folder);
+    /// <summary>SHA-256 of the weights file, read once.</summary>
+    public string Sha256 => sha256 ??= SaeFolder.Sha256(Folder);
 
     public HookPoint At => Metadata.Hook;
 

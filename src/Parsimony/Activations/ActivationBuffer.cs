@@ -127,18 +127,9 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     /// <summary>A draw that depends on nothing but the seed and two numbers.</summary>
     private Tensor Permutation(long n, long epoch, long draw)
     {
-        ulong seed = Mix(Mix(Mix(unchecked((ulong)options.Seed)) + unchecked((ulong)epoch)) + unchecked((ulong)draw));
+        ulong seed = SplitMix64.Next(SplitMix64.Next(SplitMix64.Next(unchecked((ulong)options.Seed)) + unchecked((ulong)epoch)) + unchecked((ulong)draw));
         using var generator = new Generator(seed, CPU);
         return randperm(n, ScalarType.Int64, generator: generator);
-    }
-
-    /// <summary>SplitMix64: neighbouring seeds, epochs and blocks get unrelated streams.</summary>
-    private static ulong Mix(ulong z)
-    {
-        z += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
     }
 
     /// <summary>As many contexts as the buffer holds; where possible a number that makes whole batches, so that no token is passed over.</summary>

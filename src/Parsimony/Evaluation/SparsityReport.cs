@@ -42,18 +42,25 @@ public sealed record SparsityReport
         double[] density = [.. fired.Select(count => (double)count / tokens)];
         // The rarest a live latent can be is once; the first edge is the whole decade at or below that.
         int decades = Math.Max(1, (int)Math.Ceiling(Math.Log10(tokens)));
-        int bins = decades * BinsPerDecade;
-        var counts = new int[bins];
-        foreach (double d in density.Where(d => d > 0))
-            counts[Math.Clamp((int)Math.Floor((Math.Log10(d) + decades) * BinsPerDecade), 0, bins - 1)]++;
+        var (edges, counts) = Bin(density, decades);
         return new SparsityReport
         {
             TokensSeen = tokens,
             Density = density,
             Dead = density.Count(d => d == 0),
             Dense = density.Count(d => d > DenseAbove),
-            Log10BinEdges = [.. Enumerable.Range(0, bins + 1).Select(i => (double)i / BinsPerDecade - decades)],
+            Log10BinEdges = edges,
             BinCounts = counts,
         };
+    }
+
+    /// <summary>Counts the live latents by log10(density) in bins from 10^-decades to 1; what is rarer counts in the first.</summary>
+    internal static (double[] Log10Edges, int[] Counts) Bin(IEnumerable<double> density, int decades)
+    {
+        int bins = decades * BinsPerDecade;
+        var counts = new int[bins];
+        foreach (double d in density.Where(d => d > 0))
+            counts[Math.Clamp((int)Math.Floor((Math.Log10(d) + decades) * BinsPerDecade), 0, bins - 1)]++;
+        return ([.. Enumerable.Range(0, bins + 1).Select(i => (double)i / BinsPerDecade - decades)], counts);
     }
 }

@@ -56,13 +56,4 @@ public static class FeatureCards
             Suppressed = suppressed[n],
         })];
     }
-
-    /// <summary>Latents worth looking at, spread from rare to frequent: see <see cref="LatentSurvey.Choose"/>. One pass over the contexts.</summary>
-    /// <param name="model">The language model.</param>
-    /// <param name="at">Where the SAE sits.</param>
-    /// <param name="sae">The SAE.</param>
-    /// <param name="contexts">Token contexts, one or more, all of one length.</param>
-    /// <param name="count">How many to choose at most.</param>
-    public static int[] Choose(GptNeoX model, HookPoint at, SparseAutoencoder sae, IReadOnlyList<int[]> contexts, int count) =>
-        LatentSurvey.Measure(model, at, sae, contexts).Choose(count);
 }

@@ -1,4 +1,5 @@
 using Parsimony.Autoencoders;
+using Parsimony.Evaluation;
 using Parsimony.Models;
 using static TorchSharp.torch;
 
@@ -8,7 +9,7 @@ namespace Parsimony.Exploration;
 public sealed record LatentSurvey
 {
     /// <summary>Above this density a latent is too frequent to be chosen while there are others.</summary>
-    public const double DenseAbove = 0.1;
+    public const double DenseAbove = SparsityReport.DenseAbove;
 
     /// <summary>Fraction of tokens on which each latent fires, <c>[d_sae]</c>.</summary>
     public required double[] Density { get; init; }

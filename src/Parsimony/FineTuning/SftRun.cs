@@ -99,7 +99,7 @@ internal sealed class SftRun : IDisposable
         targets = 0;
         var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss,
             RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
-        if (folder is not null) SftMetricsFile.Append(MetricsPath, line);
+        if (folder is not null) MetricsFile.Append(MetricsPath, line);
         return line;
     }
 
@@ -131,7 +131,7 @@ internal sealed class SftRun : IDisposable
             (Step, TokensSeen, targets) = (counts["step"], counts["tokens_seen"], counts["targets_since_log"]);
             gammaOptimiser.Steps = shiftOptimiser.Steps = Step;
         }
-        SftMetricsFile.TruncateTo(MetricsPath, Step);
+        MetricsFile.TruncateTo<SftProgress>(MetricsPath, line => line.Step, Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new()

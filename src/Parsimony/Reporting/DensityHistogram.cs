@@ -20,13 +20,10 @@ public sealed record DensityHistogram
     {
         double rarest = densities.Where(density => density > 0).DefaultIfEmpty(0.1).Min();
         int decades = Math.Max(1, (int)Math.Ceiling(-Math.Log10(rarest)));
-        int bins = decades * SparsityReport.BinsPerDecade;
-        var counts = new int[bins];
-        foreach (double density in densities.Where(density => density > 0))
-            counts[Math.Clamp((int)Math.Floor((Math.Log10(density) + decades) * SparsityReport.BinsPerDecade), 0, bins - 1)]++;
+        var (edges, counts) = SparsityReport.Bin(densities, decades);
         return new DensityHistogram
         {
-            Log10Edges = [.. Enumerable.Range(0, bins + 1).Select(i => (double)i / SparsityReport.BinsPerDecade - decades)],
+            Log10Edges = edges,
             Counts = counts,
             Dead = densities.Count(density => density <= 0),
         };

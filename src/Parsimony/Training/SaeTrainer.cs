@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Parsimony.Activations;
 using Parsimony.Autoencoders;
+using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -182,6 +183,6 @@ public sealed class SaeTrainer : IDisposable
             firesSinceSteering.fill_(saved.Numbers.FiresSinceSteering);
             (Step, resampled, source.Position) = (saved.Numbers.Step, saved.Numbers.Resampled, saved.Numbers.Position);
         }
-        MetricsFile.TruncateTo(metricsPath!, Step);
+        MetricsFile.TruncateTo<TrainingProgress>(metricsPath!, line => line.Step, Step);
     }
 }

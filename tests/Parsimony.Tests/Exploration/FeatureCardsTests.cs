@@ -96,7 +96,7 @@ public sealed class FeatureCardsTests : IDisposable
         float[] first = Flat(FeatureCards.Build(model, At, sae, contexts, [1, 2], 3));
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         Assert.Equal(first, Flat(FeatureCards.Build(model, At, sae, contexts, [1, 2], 3)));
-        FeatureCards.Choose(model, At, sae, contexts, 5);
+        LatentSurvey.Measure(model, At, sae, contexts).Choose(5);
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 

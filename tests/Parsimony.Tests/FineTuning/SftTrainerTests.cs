@@ -1,4 +1,5 @@
 using Parsimony.Autoencoders;
+using Parsimony.Files;
 using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Splicing;
@@ -208,7 +209,7 @@ public sealed class SftTrainerTests : IDisposable
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
-    private IEnumerable<SftProgress> Lines(string run) => SftMetricsFile.Read(Path.Combine(folder, run, "metrics.jsonl")).Select(Timeless);
+    private IEnumerable<SftProgress> Lines(string run) => MetricsFile.Read<SftProgress>(Path.Combine(folder, run, "metrics.jsonl")).Select(Timeless);
 
     private static SftProgress Timeless(SftProgress line) => line with { TokensPerSecond = 0 };
 
