@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Parsimony.Text;
@@ -109,9 +108,7 @@ public static class SftExamples
 
     private static IEnumerable<string> Lines(string path)
     {
-        using var file = File.OpenRead(path);
-        using Stream plain = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress) : file;
-        using var reader = new StreamReader(plain);
+        using var reader = Documents.Open(path, zipped: path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase));
         var line = new StringBuilder();
         foreach (var (content, end) in TextLines.Read(reader, path))
         {

@@ -30,7 +30,8 @@ public static class Documents
         bool Ends(string extension) => path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
     }
 
-    private static StreamReader Open(string path, bool zipped)
+    /// <summary>A text file as UTF-8, unzipped on the way where it is gzip.</summary>
+    internal static StreamReader Open(string path, bool zipped)
     {
         Stream file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
         return new StreamReader(zipped ? new GZipStream(file, CompressionMode.Decompress) : file, Encoding.UTF8, detectEncodingFromByteOrderMarks: true, 1 << 16);
