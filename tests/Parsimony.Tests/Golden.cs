@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Parsimony.Autoencoders;
 using Parsimony.Models;
 using TorchSharp;
 using Xunit;
@@ -75,4 +76,8 @@ internal static class TensorReading
         using var y = b.detach().contiguous();
         return x.dtype == y.dtype && x.shape.AsSpan().SequenceEqual(y.shape) && x.bytes.SequenceEqual(y.bytes);
     }
+
+    /// <summary>Two SAEs of one architecture with the same weights to the last bit.</summary>
+    public static bool SameBits(this ISparseAutoencoder a, ISparseAutoencoder b) => a.Architecture == b.Architecture
+        && a.Weights.Keys.SequenceEqual(b.Weights.Keys) && a.Weights.All(weight => weight.Value.SameBits(b.Weights[weight.Key]));
 }

@@ -29,12 +29,12 @@ internal static class Some
     }
 
     /// <summary>A random SAE for <see cref="Model"/>, no bias left at zero; about half of its latents fire on a token.</summary>
-    public static SparseAutoencoder Sae(int dModel = 16, int dSae = 32, ulong seed = 11)
+    public static StandardSae Sae(int dModel = 16, int dSae = 32, ulong seed = 11)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(seed, CPU);
-        using var born = SparseAutoencoder.Create(dModel, dSae, generator);
-        return new SparseAutoencoder(born.WEnc, born.WDec, randn(dSae, generator: generator) * 0.1, randn(dModel, generator: generator) * 0.1);
+        using var born = StandardSae.Create(dModel, dSae, generator);
+        return new StandardSae(born.WEnc, born.WDec, randn(dSae, generator: generator) * 0.1, randn(dModel, generator: generator) * 0.1);
     }
 
     /// <summary>Random token ids <c>[batch, seq]</c>.</summary>

@@ -51,7 +51,7 @@ internal static class SomeFolder
     public static string Sae(string folder, string modelFolder, int dSae = 24)
     {
         using var model = GptNeoX.Load(modelFolder);
-        using var sae = SparseAutoencoder.Create(model.Config.DModel, dSae, seed: 5);
+        using var sae = StandardSae.Create(model.Config.DModel, dSae, seed: 5);
         var metadata = new SaeMetadata { Hook = HookPoint.Parse("blocks.1.mlp_out"), ModelName = "some", ModelSha256 = model.Sha256 };
         SaeFolder.Save(folder, sae, metadata);
         return folder;

@@ -7,7 +7,7 @@ namespace Parsimony.Cli.Runs;
 /// <summary>An SAE folder, or the one in a run folder, opened together with its model and checked against it.</summary>
 internal sealed class LoadedSae : IDisposable
 {
-    private LoadedSae(LoadedModel model, SparseAutoencoder sae, SaeMetadata metadata, string folder, bool ownsModel) =>
+    private LoadedSae(LoadedModel model, ISparseAutoencoder sae, SaeMetadata metadata, string folder, bool ownsModel) =>
         (Model, Sae, Metadata, Folder, this.ownsModel) = (model, sae, metadata, folder, ownsModel);
 
     private readonly bool ownsModel;
@@ -15,7 +15,7 @@ internal sealed class LoadedSae : IDisposable
 
     public LoadedModel Model { get; }
 
-    public SparseAutoencoder Sae { get; }
+    public ISparseAutoencoder Sae { get; }
 
     public SaeMetadata Metadata { get; }
 

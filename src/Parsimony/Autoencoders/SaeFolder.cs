@@ -14,10 +14,11 @@ public static class SaeFolder
 
     /// <summary>Writes the folder, making it when absent. Each file is written under a temporary name and renamed, cfg.json last: a folder
     /// with a cfg.json is complete.</summary>
-    public static void Save(string folder, SparseAutoencoder sae, SaeMetadata metadata)
+    public static void Save(string folder, ISparseAutoencoder sae, SaeMetadata metadata)
     {
+        if (sae is not StandardSae { ApplyBDecToInput: true }) throw new NotSupportedException($"An SAE of architecture '{sae.Architecture}' cannot be saved yet.");
         SafetensorsFile.Write(Path.Combine(folder, WeightsFile),
-            [new("W_enc", sae.WEnc), new("W_dec", sae.WDec), new("b_enc", sae.BEnc), new("b_dec", sae.BDec)]);
+            sae.Weights);
         AtomicFile.WriteText(Path.Combine(folder, ConfigFile), new SaeConfigJson(sae.DModel, sae.DSae, ApplyBDecToInput: true, metadata).ToJson());
     }
 
@@ -27,7 +28,7 @@ public static class SaeFolder
     /// <c>x W_enc + b_enc = (x - b_dec) W_enc + (b_enc + b_dec W_enc)</c>, the constant is folded into b_enc (in float64).</remarks>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">Another architecture, or files that contradict each other.</exception>
-    public static (SparseAutoencoder Sae, SaeMetadata Metadata) Load(string folder)
+    public static (ISparseAutoencoder Sae, SaeMetadata Metadata) Load(string folder)
     {
         string config = Existing(folder, ConfigFile), weights = Existing(folder, WeightsFile);
         var cfg = SaeConfigJson.Parse(File.ReadAllText(config), config);
@@ -42,7 +43,7 @@ public static class SaeFolder
             throw new InvalidDataException($"{weights} has a scaling_factor other than 1, a fine-tuned decoder scale; fold it into W_dec first.");
         if (!cfg.ApplyBDecToInput)
             bEnc = bDec.to(ScalarType.Float64).matmul(wEnc.to(ScalarType.Float64)).add_(bEnc);
-        return (new SparseAutoencoder(wEnc, wDec, bEnc, bDec), cfg.Metadata);
+        return (new StandardSae(wEnc, wDec, bEnc, bDec), cfg.Metadata);
     }
 
     /// <summary>SHA-256 of the folder's weights file, lower-case hex: what an adapter names its SAE by.</summary>

@@ -8,13 +8,13 @@ namespace Parsimony.Evaluation;
 /// <summary>Sums over tokens from which the mean activation, the explained variance and the firing rates follow.</summary>
 internal sealed class ReconstructionStatistics : IDisposable
 {
-    private readonly SparseAutoencoder sae;
+    private readonly ISparseAutoencoder sae;
     private readonly Tensor? scale, shift;
     private readonly Tensor sum;                    // [d_model], float64
     private readonly Tensor fired;                  // [d_sae], int64
     private readonly ExplainedVariance explained = new();
 
-    public ReconstructionStatistics(SparseAutoencoder sae, Tensor? scale, Tensor? shift)
+    public ReconstructionStatistics(ISparseAutoencoder sae, Tensor? scale, Tensor? shift)
     {
         (this.sae, this.scale, this.shift) = (sae, scale, shift);
         sum = zeros(sae.DModel, ScalarType.Float64).DetachFromDisposeScope();
@@ -28,8 +28,8 @@ internal sealed class ReconstructionStatistics : IDisposable
     public void Add(Tensor activation)
     {
         using var scope = NewDisposeScope();
-        var x = activation.reshape(-1, sae.DModel).to(sae.WEnc.dtype);          // [tokens, d_model]
-        var f = Taps.Latents(sae.PreActivations(x), scale, shift);              // [tokens, d_sae]
+        var x = activation.reshape(-1, sae.DModel).to(sae.WDec.dtype);          // [tokens, d_model]
+        var f = Taps.Latents(sae, x, scale, shift);              // [tokens, d_sae]
         explained.Add(x, x - sae.Decode(f));
         sum.add_(x.sum(0, type: ScalarType.Float64));
         fired.add_(f.gt(0).sum(0, type: ScalarType.Int64)); // sum(0) alone would take 0 for a type
@@ -39,7 +39,7 @@ internal sealed class ReconstructionStatistics : IDisposable
     public Tensor Mean()
     {
         using var scope = NewDisposeScope();
-        return (sum / explained.Tokens).to(sae.WEnc.dtype).MoveToOuterDisposeScope();
+        return (sum / explained.Tokens).to(sae.WDec.dtype).MoveToOuterDisposeScope();
     }
 
     public SparsityReport Sparsity() => SparsityReport.FromCounts(fired.data<long>().ToArray(), explained.Tokens);

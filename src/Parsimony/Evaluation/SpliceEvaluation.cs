@@ -31,7 +31,7 @@ public static class SpliceEvaluation
     /// <exception cref="ArgumentException">No contexts, unequal lengths, or an SAE or dials of the wrong width.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static SpliceReport Run(
-        GptNeoX model, HookPoint at, SparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
+        GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
         Tensor? scale = null, Tensor? shift = null, long prefixCacheBytes = DefaultPrefixCacheBytes,
         IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
     {

@@ -2,7 +2,6 @@ using Parsimony.Autoencoders;
 using Parsimony.Splicing;
 using TorchSharp;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Parsimony.FineTuning;
 
@@ -27,7 +26,7 @@ public sealed record DialMovement
     /// <param name="dials">The dials.</param>
     /// <param name="prefixes">Gives the activations at the dials' hook point.</param>
     /// <param name="rows">Token sequences, one or more.</param>
-    public static DialMovement Measure(SparseAutoencoder sae, FeatureDials dials, PrefixCache prefixes, IReadOnlyList<int[]> rows)
+    public static DialMovement Measure(ISparseAutoencoder sae, FeatureDials dials, PrefixCache prefixes, IReadOnlyList<int[]> rows)
     {
         using var noGradient = no_grad();
         using var outer = NewDisposeScope();
@@ -41,8 +40,8 @@ public sealed record DialMovement
             using var scope = NewDisposeScope();
             var x = prefixes.Batch([row]).Activation.reshape(-1, sae.DModel);
             var z = sae.PreActivations(x);                                      // [tokens, d_sae]
-            var f = relu(z);
-            var tuned = Taps.Latents(z, scale, dials.Shift);
+            var f = sae.Activate(z);
+            var tuned = Taps.Turned(sae, z, scale, dials.Shift);
             moved.add_((tuned - f).abs().sum(0, type: ScalarType.Float64));
             before.logical_or_(f.gt(0).any(0, keepdim: false));
             after.logical_or_(tuned.gt(0).any(0, keepdim: false));

@@ -60,7 +60,7 @@ public sealed class FeatureDials : IDisposable
     public Tensor Scale() => 1 + Gamma;
 
     /// <summary>The SAE spliced in with these dials, as they are now; made anew after each change.</summary>
-    public Tap Splice(SparseAutoencoder sae, SpliceMode mode) => Taps.Splice(At, sae, mode, Scale(), Shift);
+    public Tap Splice(ISparseAutoencoder sae, SpliceMode mode) => Taps.Splice(At, sae, mode, Scale(), Shift);
 
     // The one place where trainable tensors are made: born without history and outside every dispose scope.
     private static Tensor Parameter(Tensor value)

@@ -24,7 +24,7 @@ internal sealed class SftRun : IDisposable
     private bool dialsGiven;
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
-    public SftRun(HookPoint at, SparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
+    public SftRun(HookPoint at, ISparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
         (this.options, this.folder, this.identity) = (options, folder, identity);
         Dials = new FeatureDials(at, sae.DSae);
@@ -50,7 +50,7 @@ internal sealed class SftRun : IDisposable
 
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
     public static IReadOnlyDictionary<string, string> Identity(
-        GptNeoX model, HookPoint at, SparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
+        GptNeoX model, HookPoint at, ISparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
     {
         using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var e in train)
@@ -60,7 +60,7 @@ internal sealed class SftRun : IDisposable
         }
         using var scope = NewDisposeScope();
         using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in (Tensor[])[sae.WEnc, sae.WDec, sae.BEnc, sae.BDec])
+        foreach (var t in sae.Weights.Values)
             foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.bytes); // a span holds less than 2 GiB
         // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
         var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", HeldOutFraction = 0 };

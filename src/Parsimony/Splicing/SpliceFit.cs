@@ -7,7 +7,7 @@ namespace Parsimony.Splicing;
 internal static class SpliceFit
 {
     /// <exception cref="ArgumentException">The model has no such layer, or the SAE is of another width.</exception>
-    public static void Ensure(GptNeoX model, HookPoint at, SparseAutoencoder sae)
+    public static void Ensure(GptNeoX model, HookPoint at, ISparseAutoencoder sae)
     {
         if (at.Layer < 0 || at.Layer >= model.Config.NLayers) throw new ArgumentException(
             $"{at} names layer {at.Layer}; this model has layers 0 to {model.Config.NLayers - 1}.");

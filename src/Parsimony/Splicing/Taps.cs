@@ -2,7 +2,6 @@ using Parsimony.Autoencoders;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Parsimony.Splicing;
 
@@ -38,7 +37,7 @@ public static class Taps
     /// <param name="shift">d, <c>[d_sae]</c>; null is 0.</param>
     /// <exception cref="ArgumentException">A dial has the wrong shape or type; later, in the tap: the activation has.</exception>
     public static Tap Splice(
-        HookPoint at, SparseAutoencoder sae, SpliceMode mode = SpliceMode.Replace, Tensor? scale = null, Tensor? shift = null)
+        HookPoint at, ISparseAutoencoder sae, SpliceMode mode = SpliceMode.Replace, Tensor? scale = null, Tensor? shift = null)
     {
         EnsureDial(scale, nameof(scale), sae);
         EnsureDial(shift, nameof(shift), sae);
@@ -48,10 +47,11 @@ public static class Taps
             EnsureWidth(at, x, sae.DModel, "the SAE");
             if (mode is SpliceMode.Delta && identity) return x;
             using var scope = NewDisposeScope();
-            var m = As(x, sae.WEnc.dtype);
+            var m = As(x, sae.WDec.dtype);
+            if (identity) return As(sae.Reconstruct(m), x.dtype).MoveToOuterDisposeScope();
             var z = sae.PreActivations(m);                  // [.., d_sae]
-            var f = Latents(z, scale, shift);               // [.., d_sae]
-            var spliced = mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - relu(z)).matmul(sae.WDec);
+            var f = Turned(sae, z, scale, shift);           // [.., d_sae]
+            var spliced = mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - sae.Activate(z)).matmul(sae.WDec);
             return As(spliced, x.dtype).MoveToOuterDisposeScope();
         });
     }
@@ -72,13 +72,21 @@ public static class Taps
         return x;
     };
 
-    /// <summary><c>relu(c * z + d)</c> for pre-activations z, <c>[.., d_sae]</c>; a null dial is the identity.</summary>
-    internal static Tensor Latents(Tensor z, Tensor? scale, Tensor? shift)
+    /// <summary>An SAE's latents of x, <c>[.., d_sae]</c>, under its dials; a null dial is the identity.</summary>
+    internal static Tensor Latents(ISparseAutoencoder sae, Tensor x, Tensor? scale, Tensor? shift)
+    {
+        if (scale is null && shift is null) return sae.Encode(x);
+        using var z = sae.PreActivations(x);
+        return Turned(sae, z, scale, shift);
+    }
+
+    /// <summary><c>Activate(c * z + d)</c> for pre-activations z, <c>[.., d_sae]</c>; a null dial is the identity.</summary>
+    internal static Tensor Turned(ISparseAutoencoder sae, Tensor z, Tensor? scale, Tensor? shift)
     {
         using var scope = NewDisposeScope();
         var u = scale is null ? z : z * scale;
         if (shift is not null) u = u + shift;
-        return relu(u).MoveToOuterDisposeScope();
+        return sae.Activate(u).MoveToOuterDisposeScope();
     }
 
     private static Tap Only(HookPoint at, Func<Tensor, Tensor> change) => (here, x) => here == at ? change(x) : x;
@@ -92,10 +100,10 @@ public static class Taps
             + "Use one that was made for this hook point of this model.");
     }
 
-    private static void EnsureDial(Tensor? dial, string name, SparseAutoencoder sae)
+    private static void EnsureDial(Tensor? dial, string name, ISparseAutoencoder sae)
     {
-        if (dial is not null && (dial.dim() != 1 || dial.size(0) != sae.DSae || dial.dtype != sae.WEnc.dtype)) throw new ArgumentException(
-            $"{name} is {dial.dtype} {Axes(dial)}; expected {sae.WEnc.dtype} [d_sae] = [{sae.DSae}], one number per latent.", name);
+        if (dial is not null && (dial.dim() != 1 || dial.size(0) != sae.DSae || dial.dtype != sae.WDec.dtype)) throw new ArgumentException(
+            $"{name} is {dial.dtype} {Axes(dial)}; expected {sae.WDec.dtype} [d_sae] = [{sae.DSae}], one number per latent.", name);
     }
 
     private static string Axes(Tensor t) => $"[{string.Join(", ", t.shape)}]";

@@ -15,7 +15,7 @@ namespace Parsimony.Training;
 /// </remarks>
 public sealed class DenseStep : ISaeStep
 {
-    private readonly SparseAutoencoder sae;
+    private readonly StandardSae sae;
     private readonly SaeTrainingOptions options;
     private readonly Adam wEnc, wDec, bEnc, bDec;
     private readonly Tensor gradient; // [d_sae * d_model], of W_dec first, of W_enc then
@@ -24,10 +24,10 @@ public sealed class DenseStep : ISaeStep
     /// <summary>Starts from an autoencoder, which is copied.</summary>
     /// <param name="start">First weights; stays the caller's.</param>
     /// <param name="options">Adam's constants and the decoder's constraint.</param>
-    public DenseStep(SparseAutoencoder start, SaeTrainingOptions options)
+    public DenseStep(StandardSae start, SaeTrainingOptions options)
     {
         this.options = options.Validated();
-        sae = new SparseAutoencoder(start.WEnc, start.WDec, start.BEnc, start.BDec);
+        sae = new StandardSae(start.WEnc, start.WDec, start.BEnc, start.BDec);
         (wEnc, wDec, bEnc, bDec) = (new(sae.WEnc, options), new(sae.WDec, options), new(sae.BEnc, options), new(sae.BDec, options));
         gradient = Kept(empty((long)DSae * DModel, device: sae.WEnc.device));
         (f, df, ones) = Buffers(0);
@@ -40,8 +40,9 @@ public sealed class DenseStep : ISaeStep
     public int DSae => sae.DSae;
 
     /// <inheritdoc/>
-    public SaeStepResult Run(Tensor x, long step, double learningRate, double l1Coefficient)
+    public SaeStepResult Run(Tensor x, Tensor target, SaeStepInputs inputs)
     {
+        var (step, learningRate, l1Coefficient) = inputs;
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         long batch = x.shape[0];
@@ -71,8 +72,9 @@ public sealed class DenseStep : ISaeStep
         bEnc.Update(dBEnc, learningRate, step);
         bDec.Update(dBDec, learningRate, step);
 
-        return new SaeStepResult(residual.MoveToOuterDisposeScope(), mse.MoveToOuterDisposeScope(), l1.MoveToOuterDisposeScope(),
-            fires.MoveToOuterDisposeScope());
+        var loss = mse + l1Coefficient * l1;
+        return new SaeStepResult(residual.MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope(), mse.MoveToOuterDisposeScope(),
+            l1.MoveToOuterDisposeScope(), fires.MoveToOuterDisposeScope());
     }
 
     /// <inheritdoc/>
@@ -88,7 +90,7 @@ public sealed class DenseStep : ISaeStep
     }
 
     /// <inheritdoc/>
-    public SparseAutoencoder ToAutoencoder() => new(sae.WEnc, sae.WDec, sae.BEnc, sae.BDec);
+    public ISparseAutoencoder ToAutoencoder() => new StandardSae(sae.WEnc, sae.WDec, sae.BEnc, sae.BDec);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> State()

@@ -3,12 +3,19 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Training;
 
+/// <summary>What the schedules say about one step.</summary>
+/// <param name="Step">Number of this step, from 1 (Adam's bias correction needs it).</param>
+/// <param name="LearningRate">Adam's rate.</param>
+/// <param name="SparsityCoefficient">Weight of the sparsity term, for the article's SAE its beta.</param>
+public readonly record struct SaeStepInputs(long Step, double LearningRate, double SparsityCoefficient);
+
 /// <summary>What one step saw, before its update. Belongs to the caller's dispose scope.</summary>
-/// <param name="Residual">xHat - x, <c>[batch, d_model]</c>.</param>
-/// <param name="Mse">Mean over tokens of |xHat - x|², a scalar.</param>
-/// <param name="L1">Mean over tokens of Σ f, not weighted, a scalar.</param>
+/// <param name="Residual">xHat - target, <c>[batch, d_out]</c>.</param>
+/// <param name="Loss">What was minimised, a scalar.</param>
+/// <param name="Mse">Mean over tokens of |xHat - target|², a scalar.</param>
+/// <param name="Sparsity">The sparsity term before its coefficient, for the article's SAE the mean over tokens of Σ f; a scalar.</param>
 /// <param name="Fires">On how many tokens each latent was above zero, <c>[d_sae]</c> float32.</param>
-public readonly record struct SaeStepResult(Tensor Residual, Tensor Mse, Tensor L1, Tensor Fires);
+public readonly record struct SaeStepResult(Tensor Residual, Tensor Loss, Tensor Mse, Tensor Sparsity, Tensor Fires);
 
 /// <summary>One step of learning: an autoencoder, its optimiser state and the way to move both by one batch.
 /// The trainer knows nothing else of it, so a faster step, or another architecture, is another class behind this.</summary>
@@ -22,10 +29,9 @@ public interface ISaeStep : IDisposable
 
     /// <summary>Moves the weights by one batch.</summary>
     /// <param name="x">Activations, <c>[batch, d_model]</c>; not changed.</param>
-    /// <param name="step">Number of this step, from 1 (Adam's bias correction needs it).</param>
-    /// <param name="learningRate">Adam's rate for this step.</param>
-    /// <param name="l1Coefficient">Weight of the L1 term for this step.</param>
-    SaeStepResult Run(Tensor x, long step, double learningRate, double l1Coefficient);
+    /// <param name="target">What shall come out, <c>[batch, d_out]</c>: <paramref name="x"/> itself for all but transcoders; not changed.</param>
+    /// <param name="inputs">Number of the step, rates and coefficients.</param>
+    SaeStepResult Run(Tensor x, Tensor target, SaeStepInputs inputs);
 
     /// <summary>Gives some latents new weights, bias zero, and optimiser moments of zero, as if they were newborn.</summary>
     /// <param name="latents">Their indices, <c>[n]</c> int64.</param>
@@ -34,7 +40,7 @@ public interface ISaeStep : IDisposable
     void Replace(Tensor latents, Tensor encoderColumns, Tensor decoderRows);
 
     /// <summary>A copy of the autoencoder as it stands; the caller's to dispose.</summary>
-    SparseAutoencoder ToAutoencoder();
+    ISparseAutoencoder ToAutoencoder();
 
     /// <summary>Everything a checkpoint needs, by name; the tensors stay this object's.</summary>
     IReadOnlyDictionary<string, Tensor> State();

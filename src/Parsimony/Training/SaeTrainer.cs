@@ -25,7 +25,7 @@ public sealed class SaeTrainer : IDisposable
     private readonly L0Steering steering;
     private readonly LossGuard losses = new(L0Steering.EverySteps);
     private readonly Tensor firesSinceSteering = zeros(1, ScalarType.Float64).DetachFromDisposeScope();
-    private readonly Stopwatch sinceLog = new();
+    private Stopwatch sinceLog = new();
     private long stepAtLog, resampled;
 
     /// <summary>Prepares a run, or takes up the one whose checkpoint is in the folder.</summary>
@@ -70,9 +70,6 @@ public sealed class SaeTrainer : IDisposable
     /// <exception cref="InvalidOperationException">The loss is no longer finite; the message names step and hook.</exception>
     public TrainedSae Train(IProgress<TrainingProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using var _ = no_grad();
-        stepAtLog = Step;
-        sinceLog.Restart();
         while (Step < Steps)
         {
             using var scope = NewDisposeScope();
@@ -81,18 +78,33 @@ public sealed class SaeTrainer : IDisposable
                 Save();
                 throw new OperationCanceledException($"Stopped after step {Step} of {Steps}; the state is saved.", cancellation);
             }
-            double learningRate = Schedules.LearningRate(options, TokensSeen);
-            double l1Coefficient = steering.Coefficient * Schedules.L1Factor(options, TokensSeen);
-            var seen = sae.Run(x, Step + 1, learningRate, l1Coefficient);
-            Step++;
-            Observe(seen, l1Coefficient);
-            if (Step % options.LogEverySteps == 0 || Step == Steps) Log(x, seen, learningRate, l1Coefficient, progress);
-            if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae);
-            if (IsDue(options.CheckpointEverySteps) || Step == Steps) Save();
+            Advance(x, progress);
         }
-        return new TrainedSae(sae.ToAutoencoder(), Step, TokensSeen, steering.Coefficient, density.Values(Step, source.BatchTokens),
-            density.Tokens(Step, source.BatchTokens), dead.Fraction());
+        return Trained();
     }
+
+    /// <summary>Does one step with a batch that the source gave: for whoever drives several trainers with the same batches.</summary>
+    /// <param name="x"><c>[batch_tokens, d_model]</c>; stays the caller's.</param>
+    /// <param name="progress">Told when a line of metrics is due.</param>
+    /// <exception cref="InvalidOperationException">The loss is no longer finite; the message names step and hook.</exception>
+    public void Advance(Tensor x, IProgress<TrainingProgress>? progress = null)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        if (!sinceLog.IsRunning) (stepAtLog, sinceLog) = (Step, Stopwatch.StartNew());
+        var inputs = new SaeStepInputs(Step + 1, Schedules.LearningRate(options, TokensSeen),
+            steering.Coefficient * Schedules.L1Factor(options, TokensSeen));
+        var seen = sae.Run(x, x, inputs);
+        Step++;
+        Observe(seen);
+        if (Step % options.LogEverySteps == 0 || Step == Steps) Log(x, seen, inputs, progress);
+        if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae);
+        if (IsDue(options.CheckpointEverySteps) || Step == Steps) Save();
+    }
+
+    /// <summary>The SAE as it stands, with what is known of its latents; the caller's to dispose.</summary>
+    public TrainedSae Trained() => new(sae.ToAutoencoder(), Step, TokensSeen, steering.Coefficient, density.Values(Step, source.BatchTokens),
+        density.Tokens(Step, source.BatchTokens), dead.Fraction());
 
     /// <summary>Frees weights and counters; the source stays.</summary>
     public void Dispose()
@@ -106,7 +118,7 @@ public sealed class SaeTrainer : IDisposable
 
     private DenseStep Newborn()
     {
-        using var start = SparseAutoencoder.Create(source.Width, options.LatentsFor(source.Width), options.Seed);
+        using var start = StandardSae.Create(source.Width, options.LatentsFor(source.Width), options.Seed);
         return new DenseStep(start, options);
     }
 
@@ -124,11 +136,11 @@ public sealed class SaeTrainer : IDisposable
         }
     }
 
-    private void Observe(SaeStepResult seen, double l1Coefficient)
+    private void Observe(SaeStepResult seen)
     {
         dead.Observe(seen.Fires);
         density.Observe(seen.Fires, Step);
-        losses.Observe(Step, seen.Mse + l1Coefficient * seen.L1);
+        losses.Observe(Step, seen.Loss);
         firesSinceSteering.add_(seen.Fires.sum());
         if (losses.IsFull || Step == Steps) losses.Look(hook.ToString());
         if (!IsDue(L0Steering.EverySteps)) return;
@@ -137,14 +149,14 @@ public sealed class SaeTrainer : IDisposable
         firesSinceSteering.zero_();
     }
 
-    private void Log(Tensor x, SaeStepResult seen, double learningRate, double l1Coefficient, IProgress<TrainingProgress>? progress)
+    private void Log(Tensor x, SaeStepResult seen, SaeStepInputs inputs, IProgress<TrainingProgress>? progress)
     {
         var variance = new ExplainedVariance();
         variance.Add(x, seen.Residual);
-        double mse = seen.Mse.item<float>(), l1 = seen.L1.item<float>(), l0 = seen.Fires.sum().item<float>() / source.BatchTokens;
+        double l0 = seen.Fires.sum().item<float>() / source.BatchTokens;
         double tokensPerSecond = (Step - stepAtLog) * source.BatchTokens / sinceLog.Elapsed.TotalSeconds;
-        var line = new TrainingProgress(Step, Steps, TokensSeen, tokensPerSecond, mse + l1Coefficient * l1, mse, l1, l0, variance.Value,
-            dead.Fraction(), l1Coefficient, learningRate, resampled);
+        var line = new TrainingProgress(Step, Steps, TokensSeen, tokensPerSecond, seen.Loss.item<float>(), seen.Mse.item<float>(),
+            seen.Sparsity.item<float>(), l0, variance.Value, dead.Fraction(), inputs.SparsityCoefficient, inputs.LearningRate, resampled);
         stepAtLog = Step;
         sinceLog.Restart();
         if (metricsPath is not null) MetricsFile.Append(metricsPath, line);

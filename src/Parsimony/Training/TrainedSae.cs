@@ -10,7 +10,7 @@ namespace Parsimony.Training;
 /// <param name="Density">Fraction of recent tokens on which each latent fired, <c>[d_sae]</c>.</param>
 /// <param name="DensityTokens">How many recent tokens that is.</param>
 /// <param name="DeadFraction">Share of latents that fired on no token of the look-back.</param>
-public sealed record TrainedSae(SparseAutoencoder Sae, long Steps, long TokensSeen, double L1Coefficient,
+public sealed record TrainedSae(ISparseAutoencoder Sae, long Steps, long TokensSeen, double L1Coefficient,
     IReadOnlyList<double> Density, long DensityTokens, double DeadFraction) : IDisposable
 {
     /// <summary>Frees the autoencoder.</summary>

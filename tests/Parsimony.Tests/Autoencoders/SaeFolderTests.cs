@@ -34,7 +34,7 @@ public sealed class SaeFolderTests : IDisposable
         SaeFolder.Save(folder, sae, Metadata);
         var (loaded, metadata) = SaeFolder.Load(folder);
         using var _ = loaded;
-        Assert.True(loaded.WEnc.SameBits(sae.WEnc) && loaded.WDec.SameBits(sae.WDec) && loaded.BEnc.SameBits(sae.BEnc) && loaded.BDec.SameBits(sae.BDec));
+        Assert.True(loaded.SameBits(sae));
         Assert.Equal(Metadata, metadata);
         Assert.Equal(["cfg.json", "sae_weights.safetensors"], Directory.GetFiles(folder).Select(Path.GetFileName).Order());
     }
@@ -151,7 +151,7 @@ public sealed class SaeFolderTests : IDisposable
 
     private JsonObject Config() => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "cfg.json")))!.AsObject();
 
-    private void Write(SparseAutoencoder sae, ScalarType type, string cfg)
+    private void Write(StandardSae sae, ScalarType type, string cfg)
     {
         using var scope = NewDisposeScope();
         File.WriteAllText(Path.Combine(folder, "cfg.json"), cfg);

@@ -99,7 +99,7 @@ public sealed class CommandTests : IDisposable
 
     private string WrongWidth()
     {
-        using var sae = SparseAutoencoder.Create(8, 16, seed: 1);
+        using var sae = StandardSae.Create(8, 16, seed: 1);
         SaeFolder.Save(Path.Combine(folder, "wide"), sae, new SaeMetadata { Hook = HookPoint.Parse("blocks.1.mlp_out"), ModelName = "m" });
         return Path.Combine(folder, "wide");
     }

@@ -153,7 +153,7 @@ public sealed class SpliceEvaluationTests
         using var sae = TinySae.Random();
         using var narrow = TinySae.Random(dModel: 8);
         var contexts = Some.Contexts(2);
-        string Refusal(HookPoint at, SparseAutoencoder s, IReadOnlyList<int[]> c) =>
+        string Refusal(HookPoint at, StandardSae s, IReadOnlyList<int[]> c) =>
             Assert.Throws<ArgumentException>(() => SpliceEvaluation.Run(model, at, s, c)).Message;
         Assert.Contains("reads activations of width 8; blocks.1.mlp_out of this model has width 16", Refusal(TinySae.At, narrow, contexts),
             StringComparison.Ordinal);

@@ -11,7 +11,7 @@ public sealed class FeatureCardsTests : IDisposable
 {
     private static readonly HookPoint At = new(1, HookSite.MlpOut);
     private readonly GptNeoX model = Some.Model();
-    private readonly SparseAutoencoder sae = SparseAutoencoder.Create(16, 24, 11);
+    private readonly StandardSae sae = StandardSae.Create(16, 24, 11);
     private readonly List<int[]> contexts = Some.Contexts(count: 13, length: 12);
 
     public void Dispose()
@@ -79,7 +79,7 @@ public sealed class FeatureCardsTests : IDisposable
     [Fact]
     public void Inside_the_mlp_a_row_goes_through_the_output_weights_and_before_the_nonlinearity_there_is_no_path()
     {
-        using var inner = SparseAutoencoder.Create(32, 8, 3);
+        using var inner = StandardSae.Create(32, 8, 3);
         var after = FeatureCards.Build(model, new HookPoint(2, HookSite.MlpPost), inner, contexts, [4], 1, new FeatureCardOptions { OnlyTokensSeen = false })[0];
         using var weights = Some.Weights(Some.Config());
         using var scope = NewDisposeScope();

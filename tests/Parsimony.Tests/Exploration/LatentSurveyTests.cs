@@ -13,7 +13,7 @@ public sealed class LatentSurveyTests
     public void A_survey_in_batches_equals_one_over_all()
     {
         using var model = Some.Model();
-        using var sae = SparseAutoencoder.Create(16, 24, 11);
+        using var sae = StandardSae.Create(16, 24, 11);
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         var contexts = Some.Contexts(count: 7);

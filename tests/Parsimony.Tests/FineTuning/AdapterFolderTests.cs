@@ -84,7 +84,7 @@ public sealed class AdapterFolderTests : IDisposable
         using var back = AdapterFolder.Load(folder, ModelHash, SaeHash).Dials;
         using var merged = DialMerge.Into(sae, back);
         using var direct = DialMerge.Into(sae, dials);
-        Assert.True(merged.WEnc.SameBits(direct.WEnc) && merged.BEnc.SameBits(direct.BEnc));
+        Assert.True(merged.SameBits(direct));
         var tokens = Some.Tokens();
         var dialled = model.Forward(tokens, dials.Splice(sae, SpliceMode.Replace));
         Assert.True(TinySae.Distance(dialled, model.Forward(tokens, Taps.Splice(TinySae.At, merged))) < 1e-4);

@@ -13,7 +13,7 @@ namespace Parsimony.Tests.FineTuning;
 public sealed class FineTuningGoldenTests : IDisposable
 {
     private readonly GptNeoX model = ReferenceSae.Model();
-    private readonly SparseAutoencoder sae = ReferenceSae.Load();
+    private readonly StandardSae sae = ReferenceSae.Load();
     private readonly Golden golden = Golden.Open("finetune/cd_finetune");
     private readonly DisposeScope scope = NewDisposeScope();
 

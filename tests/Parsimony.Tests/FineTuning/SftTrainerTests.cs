@@ -23,7 +23,7 @@ public sealed class SftTrainerTests : IDisposable
     };
 
     private readonly GptNeoX model = Some.Model();
-    private readonly SparseAutoencoder sae = TinySae.Random();
+    private readonly StandardSae sae = TinySae.Random();
     private readonly string folder = Directory.CreateTempSubdirectory().FullName;
     private readonly List<SftExample> train = Examples(7, 1);
     private readonly List<SftExample> heldOut = Examples(4, 2);

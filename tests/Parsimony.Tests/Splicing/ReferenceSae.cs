@@ -11,11 +11,11 @@ internal static class ReferenceSae
 
     public static GptNeoX Model() => GptNeoX.Load(Shared.Path("fixtures/neox_parallel"));
 
-    public static SparseAutoencoder Load()
+    public static StandardSae Load()
     {
         using var file = SafetensorsFile.Open(Shared.Path("fixtures/finetune/sae.safetensors"));
         using var scope = NewDisposeScope();
-        return new SparseAutoencoder(file.Read("W_enc"), file.Read("W_dec"), file.Read("b_enc"), file.Read("b_dec"));
+        return new StandardSae(file.Read("W_enc"), file.Read("W_dec"), file.Read("b_enc"), file.Read("b_dec"));
     }
 
     /// <summary>The rows of a <c>[.., seq]</c> tensor of ids.</summary>

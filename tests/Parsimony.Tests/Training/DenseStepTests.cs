@@ -37,7 +37,7 @@ public sealed class DenseStepTests
         for (int s = 0; s < 50; s++)
         {
             var seen = step.Run(source.Next(), s + 1, reference.Config("lr"), beta);
-            (mse[s], l1[s], l0[s]) = (seen.Mse.item<float>(), seen.L1.item<float>(), seen.Fires.sum().item<float>() / GoldenSteps.Batch);
+            (mse[s], l1[s], l0[s]) = (seen.Mse.item<float>(), seen.Sparsity.item<float>(), seen.Fires.sum().item<float>() / GoldenSteps.Batch);
             loss[s] = mse[s] + beta * l1[s];
             if (s == 0) foreach (string name in Names) reference.AssertClose("step1", name, step.State()[name]);
         }
@@ -55,7 +55,7 @@ public sealed class DenseStepTests
         using var sae = Small();
         var x = Batch(1);
         using var step = new DenseStep(sae, new SaeTrainingOptions());
-        step.Run(x, 1, learningRate: 0, l1Coefficient: 0.3);
+        step.Run(x, 1, learningRate: 0, sparsityCoefficient: 0.3);
 
         var weights = new[] { sae.WEnc, sae.WDec, sae.BEnc, sae.BDec }.Select(w => w.to(ScalarType.Float64).requires_grad_()).ToArray();
         var xd = x.to(ScalarType.Float64);
@@ -146,11 +146,11 @@ public sealed class DenseStepTests
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
-    private static SparseAutoencoder Small()
+    private static StandardSae Small()
     {
         using var scope = NewDisposeScope();
-        using var newborn = SparseAutoencoder.Create(6, 16, seed: 1);
-        return new SparseAutoencoder(newborn.WEnc, newborn.WDec, Drawn.Normal(3, 16) * 0.1, Drawn.Normal(4, 6) * 0.1);
+        using var newborn = StandardSae.Create(6, 16, seed: 1);
+        return new StandardSae(newborn.WEnc, newborn.WDec, Drawn.Normal(3, 16) * 0.1, Drawn.Normal(4, 6) * 0.1);
     }
 
     private static Tensor Batch(long seed) => Drawn.Normal(seed, 32, 6);

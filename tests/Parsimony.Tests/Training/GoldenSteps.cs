@@ -19,7 +19,7 @@ internal sealed class GoldenSteps(string name)
 
     public double Config(string key) => (double)facts["config"]![key]!;
 
-    public SparseAutoencoder Start() => new(this["init.W_enc"], this["init.W_dec"], this["init.b_enc"], this["init.b_dec"]);
+    public StandardSae Start() => new(this["init.W_enc"], this["init.W_dec"], this["init.b_enc"], this["init.b_dec"]);
 
     public static TensorSource Activations()
     {

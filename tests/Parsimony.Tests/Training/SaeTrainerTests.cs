@@ -55,7 +55,7 @@ public sealed class SaeTrainerTests : IDisposable
         using var trainer = new SaeTrainer(Options(), Source(), Hook, folder);
         using var again = trainer.Train(new Told<TrainingProgress>(_ => Assert.Fail("trained on")));
         Assert.Equal(60, again.Steps);
-        Assert.True(again.Sae.WEnc.eq(first["W_enc"]).all().item<bool>());
+        Assert.True(again.Sae.Weights["W_enc"].eq(first["W_enc"]).all().item<bool>());
     }
 
     [Fact]

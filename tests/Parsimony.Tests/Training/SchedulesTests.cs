@@ -33,7 +33,7 @@ public sealed class SchedulesTests
         {
             double beta = options.L1Coefficient * Schedules.L1Factor(options, s * Batch);
             var seen = step.Run(source.Next(), s + 1, Schedules.LearningRate(options, s * Batch), beta);
-            losses[s] = seen.Mse.item<float>() + beta * seen.L1.item<float>();
+            losses[s] = seen.Mse.item<float>() + beta * seen.Sparsity.item<float>();
         }
         reference.AssertClose("trace", "loss", tensor(losses));
         foreach (string name in (string[])["W_enc", "W_dec", "b_enc", "b_dec"]) reference.AssertClose("final", name, step.State()[name]);

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Parsimony.Tests.Training;
+namespace Parsimony.Tests;
 
 /// <summary>Random tensors that are the same in every run.</summary>
 internal static class Drawn
