@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Parsimony.Activations;
 
 /// <summary>
-/// Contexts in, shuffled batches of activations out: a block of contexts is run through the model up to the hook point, its activations are
+/// Contexts in, shuffled batches of activations out: a block of contexts is run through the model up to the deepest hook point, its activations are
 /// shuffled together, and batches are cut from it until fewer than one batch is left. Then comes the next block.
 /// </summary>
 /// <remarks>
@@ -17,25 +17,27 @@ namespace Parsimony.Activations;
 public sealed class ActivationBuffer : IActivationSource, IDisposable
 {
     private readonly GptNeoX model;
-    private readonly HookPoint at;
     private readonly IReadOnlyList<int[]> contexts;
     private readonly ActivationBufferOptions options;
     private readonly int sequenceLength;
     private readonly int contextsPerBlock;
     private readonly Stopwatch harvesting = new();
-    private Tensor? rows;      // [block tokens, width]: the activations of the block, contexts in order
+    private readonly Dictionary<HookPoint, Tensor> rows = []; // [block tokens, width]: the activations of the block, contexts in order
     private Tensor? shuffled;  // [block tokens] int64: the order in which they are given out
     private (long Epoch, long Block)? loaded;
 
     /// <summary>Prepares the stream; nothing is harvested before the first batch is asked for.</summary>
     /// <param name="model">Stays the caller's.</param>
-    /// <param name="at">Where to read.</param>
+    /// <param name="hooks">Where to read, each once; one pass of the model serves them all.</param>
     /// <param name="contexts">Token ids, all of one length.</param>
     /// <param name="options">Sizes and seed.</param>
-    /// <exception cref="ArgumentException">Options out of range, contexts of several lengths, or fewer tokens than one batch.</exception>
-    public ActivationBuffer(GptNeoX model, HookPoint at, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
+    /// <exception cref="ArgumentException">No hook point or one twice, options out of range, contexts of several lengths, or fewer tokens
+    /// than one batch.</exception>
+    public ActivationBuffer(GptNeoX model, IReadOnlyList<HookPoint> hooks, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
     {
-        (this.model, this.at, this.contexts, this.options) = (model, at, contexts, options.Validated());
+        (this.model, Hooks, this.contexts, this.options) = (model, hooks, contexts, options.Validated());
+        if (hooks.Count == 0 || hooks.Distinct().Count() < hooks.Count)
+            throw new ArgumentException($"The hook points are '{string.Join(", ", hooks)}'; name at least one, and each once.");
         sequenceLength = contexts.Count == 0 ? 0 : contexts[0].Length;
         if (contexts.Any(c => c.Length != sequenceLength))
             throw new ArgumentException("The contexts have several lengths; expected one, as the context packer makes them.");
@@ -44,14 +46,24 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
             throw new ArgumentException($"The text makes {tokens} tokens in whole contexts; a batch needs {options.BatchTokens}. "
                 + "Give more text, or a smaller batch_tokens.");
         contextsPerBlock = ContextsPerBlock(contexts.Count, sequenceLength, options);
-        Width = model.Width(at.Site);
+    }
+
+    /// <summary>The stream of one hook point.</summary>
+    /// <param name="model">Stays the caller's.</param>
+    /// <param name="at">Where to read.</param>
+    /// <param name="contexts">Token ids, all of one length.</param>
+    /// <param name="options">Sizes and seed.</param>
+    /// <exception cref="ArgumentException">Options out of range, contexts of several lengths, or fewer tokens than one batch.</exception>
+    public ActivationBuffer(GptNeoX model, HookPoint at, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
+        : this(model, [at], contexts, options)
+    {
     }
 
     /// <inheritdoc/>
-    public int BatchTokens => options.BatchTokens;
+    public IReadOnlyList<HookPoint> Hooks { get; }
 
     /// <inheritdoc/>
-    public int Width { get; }
+    public int BatchTokens => options.BatchTokens;
 
     /// <inheritdoc/>
     public BufferPosition Position { get; set; }
@@ -66,7 +78,11 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     public double HarvestSeconds => harvesting.Elapsed.TotalSeconds;
 
     /// <inheritdoc/>
-    public Tensor Next(CancellationToken cancellation = default)
+    public int Width(HookPoint at) => Hooks.Contains(at) ? model.Width(at.Site)
+        : throw new ArgumentException($"This stream does not read at {at}; it reads at {string.Join(", ", Hooks)}.");
+
+    /// <inheritdoc/>
+    public ActivationBatch Next(CancellationToken cancellation = default)
     {
         using var _ = no_grad();
         var position = Position;
@@ -74,7 +90,7 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
             position = position.Block + 1 < Blocks ? new(position.Epoch, position.Block + 1, 0) : new(position.Epoch + 1, 0, 0);
         Load(position.Epoch, position.Block, cancellation);
         using var chosen = shuffled!.narrow(0, position.Offset, BatchTokens);
-        var batch = rows!.index_select(0, chosen);
+        var batch = new ActivationBatch(Hooks.ToDictionary(at => at, at => rows[at].index_select(0, chosen)));
         Position = position with { Offset = position.Offset + BatchTokens };
         return batch;
     }
@@ -85,7 +101,7 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     /// <summary>Frees the block; the model stays.</summary>
     public void Dispose()
     {
-        rows?.Dispose();
+        foreach (var tensor in rows.Values) tensor.Dispose();
         shuffled?.Dispose();
     }
 
@@ -105,7 +121,8 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     private void Harvest(long epoch, long block, CancellationToken cancellation)
     {
         loaded = null;
-        rows ??= empty(TokensIn(0), Width).DetachFromDisposeScope();
+        foreach (var at in Hooks)
+            if (!rows.ContainsKey(at)) rows[at] = empty(TokensIn(0), Width(at)).DetachFromDisposeScope();
         using var scope = NewDisposeScope();
         // One block is kept across epochs, so it must not depend on the epoch in which it was first asked for.
         var order = Blocks == 1 ? arange(contexts.Count) : Permutation(contexts.Count, epoch, 0);
@@ -117,9 +134,10 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
             using var inner = NewDisposeScope();
             int n = Math.Min(options.HarvestBatchContexts, mine.Length - i);
             long[] ids = [.. mine.AsSpan(i, n).ToArray().SelectMany(c => contexts[(int)c].Select(id => (long)id))];
-            var x = model.Activations(at, tensor(ids, n, sequenceLength)).reshape(-1, Width);
-            rows.narrow(0, (long)i * sequenceLength, x.shape[0]).copy_(x);
-            TokensHarvested += x.shape[0];
+            long tokens = (long)n * sequenceLength;
+            foreach (var (at, x) in Hooks.Zip(model.Activations(Hooks, tensor(ids, n, sequenceLength))))
+                rows[at].narrow(0, (long)i * sequenceLength, tokens).copy_(x.reshape(tokens, -1));
+            TokensHarvested += tokens;
         }
         harvesting.Stop();
     }

@@ -10,7 +10,7 @@ public sealed record ActivationBufferOptions
     public int BatchTokens { get; init; } = 1024;
 
     /// <summary>Activations held at once and shuffled together; all of an epoch is kept and harvested only once when it fits.
-    /// Takes width * 4 bytes each. Default 131,072.</summary>
+    /// Takes width * 4 bytes each, at every hook point. Default 131,072.</summary>
     [Description("activations held and shuffled together")]
     public int BufferTokens { get; init; } = 131_072;
 

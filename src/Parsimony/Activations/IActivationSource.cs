@@ -1,4 +1,4 @@
-using static TorchSharp.torch;
+using Parsimony.Models;
 
 namespace Parsimony.Activations;
 
@@ -8,20 +8,25 @@ namespace Parsimony.Activations;
 /// <param name="Offset">Rows of the block already given out.</param>
 public readonly record struct BufferPosition(long Epoch, long Block, long Offset);
 
-/// <summary>An endless stream of activations in shuffled batches: what an autoencoder is trained on.</summary>
+/// <summary>An endless stream of activations in shuffled batches: what autoencoders are trained on. One stream may read at several hook points;
+/// it gives the same tokens in the same order at all of them.</summary>
 public interface IActivationSource
 {
+    /// <summary>Where it reads; at least one, each once.</summary>
+    IReadOnlyList<HookPoint> Hooks { get; }
+
     /// <summary>Rows of every batch.</summary>
     int BatchTokens { get; }
 
-    /// <summary>Width of the activations (d_model at most hook points, d_mlp inside the MLP).</summary>
-    int Width { get; }
+    /// <summary>Width of the activations at one of <see cref="Hooks"/> (d_model at most hook points, d_mlp inside the MLP).</summary>
+    /// <exception cref="ArgumentException">The stream does not read there.</exception>
+    int Width(HookPoint at);
 
     /// <summary>Where the next batch comes from. Setting it makes <see cref="Next"/> repeat what it gave at that position.</summary>
     BufferPosition Position { get; set; }
 
-    /// <summary>The next batch, <c>[batch_tokens, width]</c>, float32; the caller's to dispose.</summary>
+    /// <summary>The next batch, at every hook point <c>[batch_tokens, width]</c>, float32; the caller's to dispose.</summary>
     /// <param name="cancellation">Stops a long harvest; the position is then unchanged.</param>
     /// <exception cref="OperationCanceledException">Cancelled while harvesting.</exception>
-    Tensor Next(CancellationToken cancellation = default);
+    ActivationBatch Next(CancellationToken cancellation = default);
 }

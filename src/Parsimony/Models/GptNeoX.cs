@@ -94,18 +94,37 @@ public sealed class GptNeoX : IDisposable
     }
 
     /// <summary>The activation at a hook point, <c>[batch, seq, width]</c>. Runs and reads nothing it does not need.</summary>
-    public Tensor Activations(HookPoint at, Tensor tokens)
+    public Tensor Activations(HookPoint at, Tensor tokens) => Activations([at], tokens)[0];
+
+    /// <summary>The activations at several hook points from one pass, which ends at the deepest of them.</summary>
+    /// <param name="hooks">At least one, each once.</param>
+    /// <param name="tokens">Token ids, <c>[batch, seq]</c>, int64.</param>
+    /// <returns>In the order of <paramref name="hooks"/>, <c>[batch, seq, width]</c> each.</returns>
+    public IReadOnlyList<Tensor> Activations(IReadOnlyList<HookPoint> hooks, Tensor tokens)
     {
-        bool insideMlp = at.Site is HookSite.MlpPre or HookSite.MlpPost or HookSite.MlpOut;
         using var scope = NewDisposeScope();
-        if (!insideMlp || !Config.ParallelResidual) return RunTo(at, tokens).Activation.MoveToOuterDisposeScope();
+        var found = new Dictionary<HookPoint, Tensor>();
+        Tensor Read(HookPoint at, Tensor x)
+        {
+            if (hooks.Contains(at)) scope.Attach(found[at] = x.alias().DetachFromDisposeScope());
+            return x;
+        }
+        var deepest = hooks.MaxBy(at => (at.Layer, at.Site));
+        var entry = deepest with { Site = HookSite.ResidPre };
 
         // With the parallel residual the MLP reads the layer's input: this layer's attention is not needed.
-        var entry = RunTo(new HookPoint(at.Layer, HookSite.ResidPre), tokens).Activation;
-        var x = Layer(at.Layer).MlpPre(entry);
-        if (at.Site >= HookSite.MlpPost) x = Layer(at.Layer).MlpPost(x);
-        if (at.Site == HookSite.MlpOut) x = Layer(at.Layer).MlpOut(x);
-        return x.MoveToOuterDisposeScope();
+        bool skipsAttention = Config.ParallelResidual && deepest.Site is HookSite.MlpPre or HookSite.MlpPost or HookSite.MlpOut
+            && !hooks.Contains(deepest with { Site = HookSite.AttnOut });
+        var halt = skipsAttention ? entry : deepest;
+        var x = Read(halt, RunTo(halt, tokens, Read).Activation);
+        if (skipsAttention)
+        {
+            var layer = Layer(deepest.Layer);
+            x = Read(entry with { Site = HookSite.MlpPre }, layer.MlpPre(x));
+            if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x));
+            if (deepest.Site == HookSite.MlpOut) Read(deepest, layer.MlpOut(x));
+        }
+        return [.. hooks.Select(at => found[at].MoveToOuterDisposeScope())];
     }
 
     /// <summary>Attention probabilities of one layer, <c>[batch, heads, query, key]</c>.</summary>

@@ -34,14 +34,14 @@ public sealed class SaeTrainer : IDisposable
     /// <param name="hook">Where the activations were read, for messages and the checkpoint.</param>
     /// <param name="runFolder">Folder for metrics and checkpoint, made when absent; null: none.</param>
     /// <param name="step">How one step is done, from which first weights; null: <see cref="DenseStep"/> on a newborn SAE. Now the trainer's.</param>
-    /// <exception cref="ArgumentException">Options out of range, or a step of another width than the source.</exception>
+    /// <exception cref="ArgumentException">Options out of range, or a step of another width than the source, or a source that does not read at the hook.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint belongs to another run.</exception>
     public SaeTrainer(SaeTrainingOptions options, IActivationSource source, HookPoint hook, string? runFolder = null, ISaeStep? step = null)
     {
         (this.options, this.source, this.hook) = (options.Validated(), source, hook);
         sae = step ?? Newborn();
-        if (sae.DModel != source.Width)
-            throw new ArgumentException($"The SAE takes activations of width {sae.DModel}; those at {hook} have width {source.Width}.");
+        if (sae.DModel != source.Width(hook))
+            throw new ArgumentException($"The SAE takes activations of width {sae.DModel}; those at {hook} have width {source.Width(hook)}.");
         dead = new DeadLatents(sae.DSae, options.ResampleLookBackSteps, options.Seed + 1);
         density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps);
         Steps = options.StepsFor(source.BatchTokens);
@@ -73,24 +73,25 @@ public sealed class SaeTrainer : IDisposable
         while (Step < Steps)
         {
             using var scope = NewDisposeScope();
-            if (NextOrNull(cancellation) is not { } x)
+            if (NextOrNull(cancellation) is not { } batch)
             {
                 Save();
                 throw new OperationCanceledException($"Stopped after step {Step} of {Steps}; the state is saved.", cancellation);
             }
-            Advance(x, progress);
+            Advance(batch, progress);
         }
         return Trained();
     }
 
     /// <summary>Does one step with a batch that the source gave: for whoever drives several trainers with the same batches.</summary>
-    /// <param name="x"><c>[batch_tokens, d_model]</c>; stays the caller's.</param>
+    /// <param name="batch">Of this trainer's source, or of one that gives the same; stays the caller's.</param>
     /// <param name="progress">Told when a line of metrics is due.</param>
     /// <exception cref="InvalidOperationException">The loss is no longer finite; the message names step and hook.</exception>
-    public void Advance(Tensor x, IProgress<TrainingProgress>? progress = null)
+    public void Advance(ActivationBatch batch, IProgress<TrainingProgress>? progress = null)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
+        var x = batch.At(hook);
         if (!sinceLog.IsRunning) (stepAtLog, sinceLog) = (Step, Stopwatch.StartNew());
         var inputs = new SaeStepInputs(Step + 1, Schedules.LearningRate(options, TokensSeen),
             steering.Coefficient * Schedules.L1Factor(options, TokensSeen));
@@ -118,13 +119,13 @@ public sealed class SaeTrainer : IDisposable
 
     private DenseStep Newborn()
     {
-        using var start = StandardSae.Create(source.Width, options.LatentsFor(source.Width), options.Seed);
+        using var start = StandardSae.Create(source.Width(hook), options.LatentsFor(source.Width(hook)), options.Seed);
         return new DenseStep(start, options);
     }
 
     private bool IsDue(long everySteps) => everySteps > 0 && Step % everySteps == 0;
 
-    private Tensor? NextOrNull(CancellationToken cancellation)
+    private ActivationBatch? NextOrNull(CancellationToken cancellation)
     {
         try
         {

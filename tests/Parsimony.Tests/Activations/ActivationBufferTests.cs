@@ -25,7 +25,7 @@ public sealed class ActivationBufferTests
         using var buffer = new ActivationBuffer(model, Hook, contexts, Blocked with { BufferTokens = bufferTokens });
         Assert.Equal(blocks, buffer.Blocks);
         var expected = cat([.. contexts.Select(c => model.Activations(Hook, tensor(c.Select(t => (long)t).ToArray(), 1, 8)).reshape(-1, 16))]);
-        for (int epoch = 0; epoch < 2; epoch++) AssertSameRows(expected, cat([.. Enumerable.Range(0, 15).Select(_ => buffer.Next())]));
+        for (int epoch = 0; epoch < 2; epoch++) AssertSameRows(expected, cat([.. Enumerable.Range(0, 15).Select(_ => buffer.Next().At(Hook))]));
         Assert.Equal(blocks == 1 ? 240 : 480, buffer.TokensHarvested);
         Assert.True(buffer.HarvestSeconds > 0);
     }
@@ -41,7 +41,7 @@ public sealed class ActivationBufferTests
         {
             using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked with { Seed = seed, BufferTokens = bufferTokens });
             for (int i = 0; i < skip; i++) buffer.Next();
-            return buffer.Next();
+            return buffer.Next().At(Hook);
         }
         Assert.True(Epoch(9, 0).SameBits(Epoch(9, 0)));
         Assert.False(Epoch(9, 0).SameBits(Epoch(10, 0)));
@@ -58,13 +58,55 @@ public sealed class ActivationBufferTests
         var options = Blocked with { BufferTokens = bufferTokens };
         using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), options);
         var stream = new List<(BufferPosition Before, Tensor Batch)>();
-        for (int i = 0; i < 40; i++) stream.Add((buffer.Position, buffer.Next()));
+        for (int i = 0; i < 40; i++) stream.Add((buffer.Position, buffer.Next().At(Hook)));
         foreach (int i in (int[])[0, 3, 4, 14, 15, 16, 33, 39])
         {
             using var other = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), options);
             other.Seek(stream[i].Before);
-            for (int j = i; j < Math.Min(40, i + 6); j++) Assert.True(other.Next().SameBits(stream[j].Batch), $"batch {j} from {stream[i].Before}");
+            for (int j = i; j < Math.Min(40, i + 6); j++) Assert.True(other.Next().At(Hook).SameBits(stream[j].Batch), $"batch {j} from {stream[i].Before}");
         }
+    }
+
+    [Fact]
+    public void Several_hook_points_from_one_pass_give_the_streams_of_each_alone()
+    {
+        using var scope = NewDisposeScope();
+        foreach (bool parallel in (bool[])[true, false])
+        {
+            using var model = Some.Model(parallel: parallel);
+            HookPoint[] all = [.. Enumerable.Range(0, 3).SelectMany(layer => Enum.GetValues<HookSite>().Select(site => new HookPoint(layer, site)))];
+            foreach (HookPoint[] hooks in (HookPoint[][])[all, [all[10], all[0]], [all[8], all[9]], [all[7], all[8]], [all[6], all[10]]])
+            {
+                using var together = new ActivationBuffer(model, hooks, Some.Contexts(30, 8), Blocked);
+                Assert.Equal(hooks, together.Hooks);
+                var alone = hooks.Select(at => new ActivationBuffer(model, at, Some.Contexts(30, 8), Blocked)).ToList();
+                for (int i = 0; i < 7; i++)
+                {
+                    var batch = together.Next();
+                    foreach (var one in alone)
+                    {
+                        Assert.Equal(one.Width(one.Hooks[0]), together.Width(one.Hooks[0]));
+                        Assert.True(one.Next().At(one.Hooks[0]).SameBits(batch.At(one.Hooks[0])), $"batch {i} at {one.Hooks[0]} of {string.Join(", ", hooks)}");
+                    }
+                }
+                Assert.Equal(112, together.Position.Offset + 64 * together.Position.Block);
+                alone.ForEach(one => one.Dispose());
+            }
+        }
+    }
+
+    [Fact]
+    public void A_hook_point_that_is_not_read_is_refused_by_name()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
+        var other = new HookPoint(0, HookSite.MlpOut);
+        const string expected = "This stream does not read at blocks.0.mlp_out; it reads at blocks.1.mlp_out.";
+        Assert.Equal(expected, Assert.Throws<ArgumentException>(() => buffer.Width(other)).Message);
+        Assert.Equal(expected, Assert.Throws<ArgumentException>(() => buffer.Next().At(other)).Message);
+        Assert.Contains("'blocks.1.mlp_out, blocks.1.mlp_out'; name at least one, and each once", Assert.Throws<ArgumentException>(
+            () => new ActivationBuffer(model, [Hook, Hook], Some.Contexts(30, 8), Blocked)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -112,7 +154,7 @@ public sealed class ActivationBufferTests
         Assert.Throws<OperationCanceledException>(() => buffer.Next(new CancellationToken(canceled: true)));
         Assert.Equal(default, buffer.Position);
         using var other = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
-        Assert.True(buffer.Next().SameBits(other.Next()));
+        Assert.True(buffer.Next().At(Hook).SameBits(other.Next().At(Hook)));
     }
 
     [Fact]
@@ -134,7 +176,7 @@ public sealed class ActivationBufferTests
         using var model = Some.Model();
         void Epoch()
         {
-            using var buffer = new ActivationBuffer(model, Hook, Some.Contexts(30, 8), Blocked);
+            using var buffer = new ActivationBuffer(model, [Hook, new(2, HookSite.AttnOut)], Some.Contexts(30, 8), Blocked);
             for (int i = 0; i < 17; i++) buffer.Next().Dispose();
         }
         Epoch();

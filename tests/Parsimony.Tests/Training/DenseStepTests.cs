@@ -18,7 +18,7 @@ public sealed class DenseStepTests
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps(golden);
         using var step = new DenseStep(reference.Start(), new SaeTrainingOptions { DecoderConstraint = DecoderConstraint.Renormalise });
-        step.Run(GoldenSteps.Activations().Next(), 1, learningRate: 0, reference.Config("l1_penalty"));
+        step.Run(GoldenSteps.Activations().NextRows(), 1, learningRate: 0, reference.Config("l1_penalty"));
         foreach (string name in Names) // after one step Adam's mean is a tenth of the gradient
             reference.AssertClose("grad0", name, step.State()[$"{name}.exp_avg"] * 10, floor: 3e-5);
     }
@@ -36,7 +36,7 @@ public sealed class DenseStepTests
         var (loss, mse, l1, l0) = (new double[50], new double[50], new double[50], new double[50]);
         for (int s = 0; s < 50; s++)
         {
-            var seen = step.Run(source.Next(), s + 1, reference.Config("lr"), beta);
+            var seen = step.Run(source.NextRows(), s + 1, reference.Config("lr"), beta);
             (mse[s], l1[s], l0[s]) = (seen.Mse.item<float>(), seen.Sparsity.item<float>(), seen.Fires.sum().item<float>() / GoldenSteps.Batch);
             loss[s] = mse[s] + beta * l1[s];
             if (s == 0) foreach (string name in Names) reference.AssertClose("step1", name, step.State()[name]);

@@ -66,8 +66,9 @@ public sealed class SaeTrainerTests : IDisposable
         string message = Assert.Throws<InvalidDataException>(
             () => new SaeTrainer(Options() with { LearningRate = 0.5 }, Source(), Hook, folder)).Message;
         Assert.Contains("learning_rate was 0.01, now 0.5", message, StringComparison.Ordinal);
+        var elsewhere = new HookPoint(0, HookSite.MlpOut);
         message = Assert.Throws<InvalidDataException>(
-            () => new SaeTrainer(Options(), Source(), new HookPoint(0, HookSite.MlpOut), folder)).Message;
+            () => new SaeTrainer(Options(), Source(elsewhere), elsewhere, folder)).Message;
         Assert.Contains("the hook was blocks.1.mlp_out, now blocks.0.mlp_out", message, StringComparison.Ordinal);
     }
 
@@ -134,7 +135,7 @@ public sealed class SaeTrainerTests : IDisposable
     };
 
     // Rows far apart, so that some latents die within the few steps of a test.
-    private static TensorSource Source() => new(Drawn.Normal(5, 500, 8).mul_(3).add_(4), 32);
+    private static TensorSource Source(HookPoint? at = null) => new(Drawn.Normal(5, 500, 8).mul_(3).add_(4), 32, at);
 
     private static (Dictionary<string, Tensor> Weights, List<TrainingProgress> Lines) Run(string runFolder, long[] stopAt)
     {

@@ -32,7 +32,7 @@ public sealed class SchedulesTests
         for (int s = 0; s < 50; s++)
         {
             double beta = options.L1Coefficient * Schedules.L1Factor(options, s * Batch);
-            var seen = step.Run(source.Next(), s + 1, Schedules.LearningRate(options, s * Batch), beta);
+            var seen = step.Run(source.NextRows(), s + 1, Schedules.LearningRate(options, s * Batch), beta);
             losses[s] = seen.Mse.item<float>() + beta * seen.Sparsity.item<float>();
         }
         reference.AssertClose("trace", "loss", tensor(losses));

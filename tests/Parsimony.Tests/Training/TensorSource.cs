@@ -1,18 +1,26 @@
 using Parsimony.Activations;
+using Parsimony.Models;
 using static TorchSharp.torch;
 
 namespace Parsimony.Tests.Training;
 
-/// <summary>Batches cut from a fixed tensor in order, beginning anew at its end: step s takes rows (s·B + i) mod N.</summary>
-internal sealed class TensorSource(Tensor rows, int batchTokens) : IActivationSource
+/// <summary>Batches cut from a fixed tensor in order, beginning anew at its end: step s takes rows (s·B + i) mod N. It claims to read at
+/// blocks.1.mlp_out unless told otherwise.</summary>
+internal sealed class TensorSource(Tensor rows, int batchTokens, HookPoint? at = null) : IActivationSource
 {
+    private readonly HookPoint hook = at ?? new HookPoint(1, HookSite.MlpOut);
+
+    public IReadOnlyList<HookPoint> Hooks => [hook];
+
     public int BatchTokens => batchTokens;
 
-    public int Width => (int)rows.shape[1];
+    public int Width(HookPoint at) => (int)rows.shape[1];
 
     public BufferPosition Position { get; set; }
 
-    public Tensor Next(CancellationToken cancellation = default)
+    public ActivationBatch Next(CancellationToken cancellation = default) => new(hook, NextRows());
+
+    public Tensor NextRows()
     {
         long n = rows.shape[0], start = Position.Offset * batchTokens % n;
         Position = Position with { Offset = Position.Offset + 1 };
@@ -29,13 +37,15 @@ internal sealed class Told<T>(Action<T> read) : IProgress<T>
 /// <summary>Cancels once a number of batches has been given out.</summary>
 internal sealed class StopsAt(IActivationSource source, long step, CancellationTokenSource cancel) : IActivationSource
 {
+    public IReadOnlyList<HookPoint> Hooks => source.Hooks;
+
     public int BatchTokens => source.BatchTokens;
 
-    public int Width => source.Width;
+    public int Width(HookPoint at) => source.Width(at);
 
     public BufferPosition Position { get => source.Position; set => source.Position = value; }
 
-    public Tensor Next(CancellationToken cancellation = default)
+    public ActivationBatch Next(CancellationToken cancellation = default)
     {
         var batch = source.Next(cancellation);
         if (source.Position.Offset == step) cancel.Cancel();

@@ -29,7 +29,7 @@ public sealed class ToySuperpositionTests
             LogEverySteps = 800,
             Seed = 4,
         };
-        using var trainer = new SaeTrainer(options, new TensorSource(x, 256), new HookPoint(0, HookSite.MlpOut));
+        using var trainer = new SaeTrainer(options, new TensorSource(x, 256), new HookPoint(1, HookSite.MlpOut));
         using var trained = trainer.Train();
         var best = truth.matmul(trained.Sae.WDec.t()).amax(1); // cosine of each true feature with the latent nearest to it
         Assert.True(best.min().item<float>() > 0.9, $"worst cosine {best.min().item<float>()}, mean {best.mean().item<float>()}");
