@@ -86,7 +86,11 @@ internal static class TrainCommand
     }
 
     private static string Figures(TrainingProgress p) =>
-        $"loss {p.Loss:0.###}  EV {p.ExplainedVariance:0.000}  L0 {p.L0:0.0}  dead {p.DeadFraction:0 %}";
+        $"loss {p.Loss:0.###}  EV {p.ExplainedVariance:0.000}  L0 {p.L0:0.0}  dead {p.DeadFraction:0 %}{Waiting(p)}";
+
+    /// <summary>Which side stands still for the other, where one does.</summary>
+    private static string Waiting(TrainingProgress p) => Math.Max(p.WaitForActivations, p.WaitForTraining) < 0.005 ? ""
+        : p.WaitForActivations > p.WaitForTraining ? $"  waits for: harvest {p.WaitForActivations:0 %}" : $"  waits for: SAE {p.WaitForTraining:0 %}";
 
     private static SaeMetadata Metadata(LoadedModel model, TrainOptions options, HookPoint at, TrainedSae trained) => new()
     {

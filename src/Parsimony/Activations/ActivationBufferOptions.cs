@@ -18,6 +18,11 @@ public sealed record ActivationBufferOptions
     [Description("contexts in one forward pass while harvesting")]
     public int HarvestBatchContexts { get; init; } = 32;
 
+    /// <summary>Whether the next block is harvested on a thread of its own while training uses up the present one. The stream is the same; two
+    /// blocks are in memory instead of one. Default true.</summary>
+    [Description("harvest the next block beside training; two blocks are held instead of one")]
+    public bool Prefetch { get; init; } = true;
+
     /// <summary>Seed of the shuffling. Default 0.</summary>
     [Description("seed of the shuffling")]
     public long Seed { get; init; }

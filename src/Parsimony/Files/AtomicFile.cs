@@ -1,8 +1,12 @@
+using System.Diagnostics;
 using System.Text;
 
 namespace Parsimony.Files;
 
-/// <summary>Writes a file whole or not at all: under a temporary name beside it, flushed to the disk, then renamed.</summary>
+/// <summary>
+/// Writes a file whole or not at all: under a temporary name beside it, flushed to the disk, then renamed, and the folder flushed too. A process
+/// killed meanwhile leaves the older file and the temporary one, which the next write of the same file removes.
+/// </summary>
 public static class AtomicFile
 {
     private const int DiskFullLinux = 28 /* ENOSPC */, QuotaLinux = 122 /* EDQUOT */, DiskFullWindows = unchecked((int)0x80070070);
@@ -20,8 +24,10 @@ public static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path);
+        string folder = Path.GetDirectoryName(full)!;
         string temporary = $"{full}.{Environment.ProcessId}.tmp"; // beside it: a rename across disks would be a copy
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        Directory.CreateDirectory(folder);
+        RemoveAbandoned(folder, Path.GetFileName(full));
         try
         {
             using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16))
@@ -30,6 +36,7 @@ public static class AtomicFile
                 stream.Flush(flushToDisk: true);
             }
             File.Move(temporary, full, overwrite: true);
+            FolderSync.Flush(folder);
         }
         catch (IOException e) when (e.HResult is DiskFullLinux or QuotaLinux or DiskFullWindows)
         {
@@ -40,6 +47,37 @@ public static class AtomicFile
         {
             File.Delete(temporary);
             throw;
+        }
+    }
+
+    /// <summary>Deletes what killed processes left half written.</summary>
+    private static void RemoveAbandoned(string folder, string name)
+    {
+        foreach (string path in Directory.EnumerateFiles(folder, name + ".*.tmp"))
+        {
+            if (!int.TryParse(path[..^".tmp".Length].Split('.')[^1], out int process) || process == Environment.ProcessId || IsAlive(process)) continue;
+            try
+            {
+                using (new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) { } // a writer in another container holds it
+                File.Delete(path);
+            }
+            catch (IOException)
+            {
+                // Somebody writes it, or has deleted it first: not ours to remove.
+            }
+        }
+    }
+
+    private static bool IsAlive(int process)
+    {
+        try
+        {
+            using var found = Process.GetProcessById(process);
+            return !found.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
         }
     }
 }

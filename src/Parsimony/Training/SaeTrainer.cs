@@ -26,6 +26,7 @@ public sealed class SaeTrainer : IDisposable
     private readonly LossGuard losses = new(L0Steering.EverySteps);
     private readonly Tensor firesSinceSteering = zeros(1, ScalarType.Float64).DetachFromDisposeScope();
     private Stopwatch sinceLog = new();
+    private ActivationWaits waitsAtLog;
     private long stepAtLog, resampled;
 
     /// <summary>Prepares a run, or takes up the one whose checkpoint is in the folder.</summary>
@@ -92,7 +93,7 @@ public sealed class SaeTrainer : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var x = batch.At(hook);
-        if (!sinceLog.IsRunning) (stepAtLog, sinceLog) = (Step, Stopwatch.StartNew());
+        if (!sinceLog.IsRunning) (stepAtLog, waitsAtLog, sinceLog) = (Step, source.Waits, Stopwatch.StartNew());
         var inputs = new SaeStepInputs(Step + 1, Schedules.LearningRate(options, TokensSeen),
             steering.Coefficient * Schedules.L1Factor(options, TokensSeen));
         var seen = sae.Run(x, x, inputs);
@@ -155,10 +156,12 @@ public sealed class SaeTrainer : IDisposable
         var variance = new ExplainedVariance();
         variance.Add(x, seen.Residual);
         double l0 = seen.Fires.sum().item<float>() / source.BatchTokens;
-        double tokensPerSecond = (Step - stepAtLog) * source.BatchTokens / sinceLog.Elapsed.TotalSeconds;
+        double seconds = sinceLog.Elapsed.TotalSeconds, tokensPerSecond = (Step - stepAtLog) * source.BatchTokens / seconds;
+        var waits = source.Waits;
         var line = new TrainingProgress(Step, Steps, TokensSeen, tokensPerSecond, seen.Loss.item<float>(), seen.Mse.item<float>(),
-            seen.Sparsity.item<float>(), l0, variance.Value, dead.Fraction(), inputs.SparsityCoefficient, inputs.LearningRate, resampled);
-        stepAtLog = Step;
+            seen.Sparsity.item<float>(), l0, variance.Value, dead.Fraction(), inputs.SparsityCoefficient, inputs.LearningRate, resampled,
+            (waits.ForActivations - waitsAtLog.ForActivations) / seconds, (waits.ForTraining - waitsAtLog.ForTraining) / seconds);
+        (stepAtLog, waitsAtLog) = (Step, waits);
         sinceLog.Restart();
         if (metricsPath is not null) MetricsFile.Append(metricsPath, line);
         progress?.Report(line);

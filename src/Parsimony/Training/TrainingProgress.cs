@@ -15,6 +15,8 @@ namespace Parsimony.Training;
 /// <param name="L1Coefficient">The weight of L1 in this step.</param>
 /// <param name="LearningRate">Adam's rate in this step.</param>
 /// <param name="Resampled">Latents resampled so far, this step's not included.</param>
+/// <param name="WaitForActivations">Share of the time since the line before in which training stood still for the harvest.</param>
+/// <param name="WaitForTraining">Share of it in which the harvest beside it stood still for training; 0 when nothing runs beside it.</param>
 public sealed record TrainingProgress(long Step, long Steps, long TokensSeen, double TokensPerSecond, double Loss, double Mse, double L1,
     double L0, double ExplainedVariance, double DeadFraction,
-    double L1Coefficient, double LearningRate, long Resampled);
+    double L1Coefficient, double LearningRate, long Resampled, double WaitForActivations = 0, double WaitForTraining = 0);

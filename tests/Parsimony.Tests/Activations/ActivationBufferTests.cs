@@ -12,7 +12,7 @@ public sealed class ActivationBufferTests
     private static readonly HookPoint Hook = new(1, HookSite.MlpOut);
 
     // 30 contexts of 8 = 240 tokens; blocks of 64 tokens = 8 contexts, the last of 6.
-    private static readonly ActivationBufferOptions Blocked = new() { BatchTokens = 16, BufferTokens = 70, HarvestBatchContexts = 3, Seed = 9 };
+    private static readonly ActivationBufferOptions Blocked = new() { BatchTokens = 16, BufferTokens = 70, HarvestBatchContexts = 3, Seed = 9, Prefetch = false };
 
     [Theory]
     [InlineData(70, 4)]

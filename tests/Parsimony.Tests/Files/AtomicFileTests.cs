@@ -41,4 +41,14 @@ public sealed class AtomicFileTests : IDisposable
         Assert.Equal($"'{path}' was not written: the disk is full. Free some space, then run the same command again.", e.Message);
         Assert.Empty(Directory.GetFiles(folder));
     }
+
+    [Fact]
+    public void What_a_killed_process_left_half_written_goes_with_the_next_write()
+    {
+        string path = Path.Combine(folder, "b.json"), other = Path.Combine(folder, "c.json.999999999.tmp");
+        string abandoned = $"{path}.999999999.tmp", written = $"{path}.{Environment.ProcessId}.x.tmp";
+        foreach (string name in (string[])[abandoned, written, other]) File.WriteAllText(name, "half");
+        AtomicFile.WriteText(path, "whole");
+        Assert.Equal([path, written, other], Directory.GetFiles(folder).Order(StringComparer.Ordinal));
+    }
 }

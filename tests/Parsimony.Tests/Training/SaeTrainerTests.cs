@@ -142,7 +142,7 @@ public sealed class SaeTrainerTests : IDisposable
         foreach (long step in stopAt) Stop(runFolder, step);
         using var trainer = new SaeTrainer(Options(), Source(), Hook, runFolder);
         using var trained = trainer.Train();
-        var lines = MetricsFile.Read<TrainingProgress>(Path.Combine(runFolder, "metrics.jsonl")).Select(line => line with { TokensPerSecond = 0 }).ToList();
+        var lines = MetricsFile.Read<TrainingProgress>(Path.Combine(runFolder, "metrics.jsonl")).Select(line => line with { TokensPerSecond = 0, WaitForActivations = 0, WaitForTraining = 0 }).ToList();
         using var checkpoint = SafetensorsFile.Open(Path.Combine(runFolder, "checkpoint.safetensors"));
         return (checkpoint.Tensors.Keys.ToDictionary(name => name, name => checkpoint.Read(name)), lines);
     }
