@@ -13,7 +13,7 @@ public static class DecoderRow
     /// <returns><paramref name="wDec"/> itself.</returns>
     public static Tensor Renormalise(Tensor wDec)
     {
-        using var norm = Norm(wDec);
+        using var norm = Norms(wDec);
         return wDec.div_(norm);
     }
 
@@ -24,10 +24,12 @@ public static class DecoderRow
     public static void ProjectOut(Tensor gradient, Tensor wDec)
     {
         using var scope = NewDisposeScope();
-        var norm = Norm(wDec);
+        var norm = Norms(wDec);
         var along = (gradient * wDec).sum(ModelAxis, keepdim: true).div_(norm).div_(norm); // (g·row) / |row|^2, [d_sae, 1]
         gradient.addcmul_(along, wDec, -1);
     }
 
-    private static Tensor Norm(Tensor wDec) => linalg.vector_norm(wDec, dims: ModelAxis, keepdim: true); // [d_sae, 1]
+    /// <summary>The length of each row, <c>[d_sae, 1]</c>.</summary>
+    /// <param name="wDec"><c>[d_sae, d_model]</c>.</param>
+    public static Tensor Norms(Tensor wDec) => linalg.vector_norm(wDec, dims: ModelAxis, keepdim: true);
 }

@@ -113,14 +113,15 @@ public sealed class GptNeoX : IDisposable
         var entry = deepest with { Site = HookSite.ResidPre };
 
         // With the parallel residual the MLP reads the layer's input: this layer's attention is not needed.
-        bool skipsAttention = Config.ParallelResidual && deepest.Site is HookSite.MlpPre or HookSite.MlpPost or HookSite.MlpOut
+        bool skipsAttention = Config.ParallelResidual && deepest.Site is >= HookSite.MlpIn and <= HookSite.MlpOut
             && !hooks.Contains(deepest with { Site = HookSite.AttnOut });
         var halt = skipsAttention ? entry : deepest;
         var x = Read(halt, RunTo(halt, tokens, Read).Activation);
         if (skipsAttention)
         {
             var layer = Layer(deepest.Layer);
-            x = Read(entry with { Site = HookSite.MlpPre }, layer.MlpPre(x));
+            x = Read(entry with { Site = HookSite.MlpIn }, layer.MlpIn(x));
+            if (deepest.Site >= HookSite.MlpPre) x = Read(entry with { Site = HookSite.MlpPre }, layer.MlpPre(x));
             if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x));
             if (deepest.Site == HookSite.MlpOut) Read(deepest, layer.MlpOut(x));
         }
@@ -162,11 +163,11 @@ public sealed class GptNeoX : IDisposable
     /// <summary>The same for directions at a hook point: those inside the MLP go through its output weights first.</summary>
     /// <param name="at">Where the directions live.</param>
     /// <param name="directions"><c>[n, width]</c>.</param>
-    /// <returns><c>[n, d_vocab]</c>; null at <c>mlp_pre</c>, where a nonlinearity stands between.</returns>
+    /// <returns><c>[n, d_vocab]</c>; null at <c>mlp_in</c> and <c>mlp_pre</c>, where a nonlinearity stands between.</returns>
     public Tensor? DirectLogits(HookPoint at, Tensor directions)
     {
         CheckHook(at);
-        if (at.Site == HookSite.MlpPre) return null;
+        if (at.Site is HookSite.MlpIn or HookSite.MlpPre) return null;
         if (at.Site != HookSite.MlpPost) return DirectLogits(directions);
         using var outgoing = Layer(at.Layer).MlpOutDirection(directions);
         return DirectLogits(outgoing);
@@ -194,7 +195,10 @@ public sealed class GptNeoX : IDisposable
                     break;
                 case HookSite.AttnOut:
                     var sum = residual! + h;
-                    (residual, h) = (sum, w.MlpPre(Config.ParallelResidual ? residual! : sum));
+                    (residual, h) = (sum, w.MlpIn(Config.ParallelResidual ? residual! : sum));
+                    break;
+                case HookSite.MlpIn:
+                    h = w.MlpPre(h);
                     break;
                 case HookSite.MlpPre:
                     h = w.MlpPost(h);

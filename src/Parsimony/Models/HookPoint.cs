@@ -10,6 +10,9 @@ public enum HookSite
     ResidPre,
     /// <summary>The attention block's output before it is added to the residual stream, <c>[batch, seq, d_model]</c>.</summary>
     AttnOut,
+    /// <summary>What the MLP reads: the residual stream after the layer norm in front of it, gain and bias included, <c>[batch, seq, d_model]</c>.
+    /// A transcoder's input.</summary>
+    MlpIn,
     /// <summary>The MLP before its nonlinearity (<c>mlp.dense_h_to_4h</c>), <c>[batch, seq, d_mlp]</c>.</summary>
     MlpPre,
     /// <summary>The MLP after its nonlinearity, <c>[batch, seq, d_mlp]</c>.</summary>
@@ -31,6 +34,7 @@ public readonly record struct HookPoint(int Layer, HookSite Site)
     [
         (HookSite.ResidPre, "resid_pre", "hook_resid_pre"),
         (HookSite.AttnOut, "attn_out", "hook_attn_out"),
+        (HookSite.MlpIn, "mlp_in", "mlp.hook_in"),
         (HookSite.MlpPre, "mlp_pre", "mlp.hook_pre"),
         (HookSite.MlpPost, "mlp_post", "mlp.hook_post"),
         (HookSite.MlpOut, "mlp_out", "hook_mlp_out"),

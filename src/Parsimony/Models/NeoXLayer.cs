@@ -50,12 +50,11 @@ internal sealed class NeoXLayer : IDisposable
         return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).MoveToOuterDisposeScope();
     }
 
+    /// <summary>What the MLP reads: the layer norm in front of it, <c>[batch, seq, d_model]</c> to the same.</summary>
+    public Tensor MlpIn(Tensor x) => Norm(x, ln2, ln2Bias);
+
     /// <summary>The MLP up to its nonlinearity: <c>[batch, seq, d_model]</c> to <c>[batch, seq, d_mlp]</c>.</summary>
-    public Tensor MlpPre(Tensor x)
-    {
-        using var normed = Norm(x, ln2, ln2Bias);
-        return linear(normed, up, upBias);
-    }
+    public Tensor MlpPre(Tensor normed) => linear(normed, up, upBias);
 
     /// <summary>The nonlinearity.</summary>
     public Tensor MlpPost(Tensor pre) => config.Activation switch

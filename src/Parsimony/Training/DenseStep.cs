@@ -15,6 +15,7 @@ namespace Parsimony.Training;
 /// </remarks>
 public sealed class DenseStep : ISaeStep
 {
+    private static readonly long[] TokenAxis = [0];
     private readonly StandardSae sae;
     private readonly SaeTrainingOptions options;
     private readonly Adam wEnc, wDec, bEnc, bDec;
@@ -53,7 +54,8 @@ public sealed class DenseStep : ISaeStep
         f.copy_(sae.BEnc.expand(f.shape)).addmm_(xCentred, sae.WEnc).relu_();      // [batch, d_sae]
         var residual = xCentred.addmm(f, sae.WDec, -1, 1);                         // xHat - x, [batch, d_model]
         var mse = residual.norm().pow_(2).div_(batch);
-        var l1 = f.sum().div_(batch);
+        var sums = f.sum(TokenAxis);
+        var l1 = sums.sum().div_(batch);
 
         df.fill_(l1Coefficient / batch).addmm_(residual, sae.WDec.t(), 1, perToken); // ∂f before the ReLU's mask
         var dDec = gradient.view(DSae, DModel);
@@ -73,8 +75,7 @@ public sealed class DenseStep : ISaeStep
         bDec.Update(dBDec, learningRate, step);
 
         var loss = mse + l1Coefficient * l1;
-        return new SaeStepResult(residual.MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope(), mse.MoveToOuterDisposeScope(),
-            l1.MoveToOuterDisposeScope(), fires.MoveToOuterDisposeScope());
+        return new SaeStepResult(residual, loss, mse, l1, fires, Sums: sums).MoveOut();
     }
 
     /// <inheritdoc/>

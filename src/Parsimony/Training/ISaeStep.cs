@@ -11,11 +11,22 @@ public readonly record struct SaeStepInputs(long Step, double LearningRate, doub
 
 /// <summary>What one step saw, before its update. Belongs to the caller's dispose scope.</summary>
 /// <param name="Residual">xHat - target, <c>[batch, d_out]</c>.</param>
-/// <param name="Loss">What was minimised, a scalar.</param>
+/// <param name="Loss">What was minimised, a scalar: Mse + coefficient · Sparsity + Auxiliary.</param>
 /// <param name="Mse">Mean over tokens of |xHat - target|², a scalar.</param>
-/// <param name="Sparsity">The sparsity term before its coefficient, for the article's SAE the mean over tokens of Σ f; a scalar.</param>
+/// <param name="Sparsity">The sparsity term before its coefficient, for the article's SAE the mean over tokens of Σ f; a scalar, 0 without one.</param>
 /// <param name="Fires">On how many tokens each latent was above zero, <c>[d_sae]</c> float32.</param>
-public readonly record struct SaeStepResult(Tensor Residual, Tensor Loss, Tensor Mse, Tensor Sparsity, Tensor Fires);
+/// <param name="Auxiliary">What else is in the loss, weighted as it is there (AuxK, Gated's second reconstruction, Matryoshka's prefixes), a scalar; null: nothing.</param>
+/// <param name="Sums">Each latent's sum over the batch, <c>[d_sae]</c>; null: not known.</param>
+public readonly record struct SaeStepResult(
+    Tensor Residual, Tensor Loss, Tensor Mse, Tensor Sparsity, Tensor Fires, Tensor? Auxiliary = null, Tensor? Sums = null)
+{
+    /// <summary>The same out of a step's own dispose scope.</summary>
+    internal SaeStepResult MoveOut()
+    {
+        foreach (var t in (Tensor?[])[Residual, Loss, Mse, Sparsity, Fires, Auxiliary, Sums]) t?.MoveToOuterDisposeScope();
+        return this;
+    }
+}
 
 /// <summary>One step of learning: an autoencoder, its optimiser state and the way to move both by one batch.
 /// The trainer knows nothing else of it, so a faster step, or another architecture, is another class behind this.</summary>

@@ -5,6 +5,10 @@ namespace Parsimony.Training;
 /// <summary>How an SAE learns. Defaults are the article's wherever it states one.</summary>
 public sealed record SaeTrainingOptions
 {
+    /// <summary>What is trained. Default <see cref="SaeArchitecture.Standard"/>, the article's.</summary>
+    [Description("standard (the article's) | topk | batchtopk | matryoshka_batchtopk | jumprelu | gated | transcoder")]
+    public SaeArchitecture Architecture { get; init; }
+
     /// <summary>d_sae as a multiple of the activation's width; the article used 4 and 8. Ignored when <see cref="DSae"/> is given. Default 8.</summary>
     [Description("d_sae as a multiple of the activation's width (the article: 4 and 8)")]
     public int ExpansionFactor { get; init; } = 8;
@@ -23,12 +27,16 @@ public sealed record SaeTrainingOptions
     [Description("steer beta until this fraction of the latents is active per token (the article's final version: 0.01)")]
     public double? TargetL0Fraction { get; init; }
 
+    /// <summary>The same as a number of latents per token, instead of a fraction. For JumpReLU either is the target in its loss, from the first step. Null (default): none.</summary>
+    [Description("the same as a number of latents per token; for jumprelu it is part of the loss")]
+    public double? TargetL0 { get; init; }
+
     /// <summary>Tokens during which beta is left alone before steering starts. Default 5,000,000, the article's.</summary>
     [Description("tokens before beta is steered")]
     public long SteerAfterTokens { get; init; } = 5_000_000;
 
-    /// <summary>Tokens over which the L1 weight grows linearly from 0. Default 0: none.</summary>
-    [Description("tokens over which the L1 weight grows from 0")]
+    /// <summary>Tokens over which the weight of the sparsity term (L1, or JumpReLU's) grows linearly from 0. Default 0: none.</summary>
+    [Description("tokens over which the weight of the sparsity term grows from 0")]
     public long L1WarmUpTokens { get; init; }
 
     /// <summary>Adam's learning rate. Default 1e-4.</summary>
@@ -60,9 +68,43 @@ public sealed record SaeTrainingOptions
     [Description("tokens to train on (text is repeated in a new order when it is shorter)")]
     public long TrainingTokens { get; init; } = 20_480_000;
 
-    /// <summary>How decoder rows are kept at unit norm. Default <see cref="DecoderConstraint.Renormalise"/>.</summary>
-    [Description("renormalise | project_and_renormalise")]
+    /// <summary>What is done about the length of decoder rows. Default <see cref="DecoderConstraint.Renormalise"/>.</summary>
+    [Description("renormalise | project_and_renormalise | renormalise_before | free (then L1 is weighted by the rows' norms)")]
     public DecoderConstraint DecoderConstraint { get; init; } = DecoderConstraint.Renormalise;
+
+    /// <summary>The largest L2 norm of all gradients together; a longer one is scaled down to it. 0: none. Null (default): by architecture, none for
+    /// the article's, 1 for the others (dictionary_learning, SAELens).</summary>
+    [Description("largest norm of all gradients together, 0: no clipping; by architecture when not given")]
+    public double? GradientClip { get; init; }
+
+    /// <summary>Whether the encoder takes b_dec off its input. Default true, the article's; a transcoder never does.</summary>
+    [Description("whether the encoder takes b_dec off its input (true, the article's)")]
+    public bool ApplyBDecToInput { get; init; } = true;
+
+    /// <summary>How an SAE is born, and in which scale it learns.</summary>
+    [Description("how an SAE is born, and in which scale it learns")]
+    public SaeStartOptions Start { get; init; } = new();
+
+    /// <summary>For the TopK architectures.</summary>
+    [Description("for the TopK architectures")]
+    public TopKOptions TopK { get; init; } = new();
+
+    /// <summary>For JumpReLU.</summary>
+    [Description("for JumpReLU")]
+    public JumpReluOptions Jumprelu { get; init; } = new();
+
+    /// <summary>Whether Gated's second reconstruction teaches the decoder, too. Default <see cref="GatedAuxiliary.FrozenDecoder"/>, the paper's.</summary>
+    [Description("gated: frozen_decoder (the paper, dictionary_learning) | learning_decoder (SAELens)")]
+    public GatedAuxiliary GatedAuxiliary { get; init; }
+
+    /// <summary>Transcoder: a linear part from input to output beside the latents (Paulo et al. 2025). Default false.</summary>
+    [Description("transcoder: a linear part from input to output beside the latents")]
+    public bool SkipConnection { get; init; }
+
+    /// <summary>What becomes of dead latents every <see cref="ResampleEverySteps"/>. Null (default): by architecture, kaiming for those with
+    /// an L1, never for the others (which have AuxK, or thresholds).</summary>
+    [Description("kaiming (the article) | anthropic | dictionary_learning | never; by architecture when not given")]
+    public DeadLatentCure? Resampling { get; init; }
 
     /// <summary>Steps between two resamplings of dead latents; 0: never. Default 10,000.</summary>
     [Description("steps between two resamplings of dead latents, 0: never")]
@@ -94,30 +136,38 @@ public sealed record SaeTrainingOptions
     /// <exception cref="ArgumentException">One or more values are out of range; the message names every fault.</exception>
     public SaeTrainingOptions Validated()
     {
-        var faults = new List<string>();
-        void Check(bool good, string name, object? value, string allowed)
-        {
-            if (!good) faults.Add($"{name} is {value ?? "null"}; allowed: {allowed}");
-        }
-        Check(ExpansionFactor >= 1, "expansion_factor", ExpansionFactor, "1 or more");
-        Check(DSae is null or >= 1, "d_sae", DSae, "1 or more");
-        Check(L1Coefficient >= 0 && double.IsFinite(L1Coefficient), "l1_coefficient", L1Coefficient, "0 or more");
-        Check(TargetL0Fraction is null or (> 0 and < 1), "target_l0_fraction", TargetL0Fraction, "above 0 and below 1");
-        Check(TargetL0Fraction is null || L1Coefficient > 0, "l1_coefficient", L1Coefficient, "above 0 when target_l0_fraction is set");
-        Check(SteerAfterTokens >= 0, "steer_after_tokens", SteerAfterTokens, "0 or more");
-        Check(L1WarmUpTokens >= 0, "l1_warm_up_tokens", L1WarmUpTokens, "0 or more");
-        Check(LearningRate > 0 && double.IsFinite(LearningRate), "learning_rate", LearningRate, "above 0");
-        Check(LearningRateWarmUpTokens >= 0, "learning_rate_warm_up_tokens", LearningRateWarmUpTokens, "0 or more");
-        Check(LearningRateDecayTokens >= 0, "learning_rate_decay_tokens", LearningRateDecayTokens, "0 or more");
-        Check(AdamBeta1 is >= 0 and < 1, "adam_beta1", AdamBeta1, "0 to below 1");
-        Check(AdamBeta2 is >= 0 and < 1, "adam_beta2", AdamBeta2, "0 to below 1");
-        Check(AdamEpsilon > 0, "adam_epsilon", AdamEpsilon, "above 0");
-        Check(TrainingTokens >= 1, "training_tokens", TrainingTokens, "1 or more");
-        Check(Enum.IsDefined(DecoderConstraint), "decoder_constraint", DecoderConstraint, "renormalise, project_and_renormalise");
-        Check(ResampleEverySteps >= 0, "resample_every_steps", ResampleEverySteps, "0 or more");
-        Check(ResampleLookBackSteps >= 1, "resample_look_back_steps", ResampleLookBackSteps, "1 or more");
-        Check(CheckpointEverySteps >= 0, "checkpoint_every_steps", CheckpointEverySteps, "0 or more");
-        Check(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
-        return faults.Count == 0 ? this : throw new ArgumentException($"The training options are wrong: {string.Join("; ", faults)}.");
+        var faults = new OptionFaults();
+        faults.Check(Enum.IsDefined(Architecture), "architecture", Architecture, "standard, topk, batchtopk, matryoshka_batchtopk, jumprelu, gated, transcoder");
+        faults.Check(ExpansionFactor >= 1, "expansion_factor", ExpansionFactor, "1 or more");
+        faults.Check(DSae is null or >= 1, "d_sae", DSae, "1 or more");
+        faults.Check(L1Coefficient >= 0 && double.IsFinite(L1Coefficient), "l1_coefficient", L1Coefficient, "0 or more");
+        faults.Check(TargetL0Fraction is null or (> 0 and < 1), "target_l0_fraction", TargetL0Fraction, "above 0 and below 1");
+        faults.Check(TargetL0Fraction is null || L1Coefficient > 0, "l1_coefficient", L1Coefficient, "above 0 when target_l0_fraction is set");
+        faults.Check(TargetL0 is null || TargetL0 > 0 && TargetL0 < (DSae ?? double.MaxValue), "target_l0", TargetL0, "above 0 and below d_sae");
+        faults.Check(TargetL0 is null || TargetL0Fraction is null, "target_l0", TargetL0, "none when target_l0_fraction is set");
+        faults.Check(TargetL0 is null || !ArchitectureDefaults.HasL1(this) || L1Coefficient > 0, "l1_coefficient", L1Coefficient, "above 0 when target_l0 is set");
+        faults.Check(SteerAfterTokens >= 0, "steer_after_tokens", SteerAfterTokens, "0 or more");
+        faults.Check(L1WarmUpTokens >= 0, "l1_warm_up_tokens", L1WarmUpTokens, "0 or more");
+        faults.Check(LearningRate > 0 && double.IsFinite(LearningRate), "learning_rate", LearningRate, "above 0");
+        faults.Check(LearningRateWarmUpTokens >= 0, "learning_rate_warm_up_tokens", LearningRateWarmUpTokens, "0 or more");
+        faults.Check(LearningRateDecayTokens >= 0, "learning_rate_decay_tokens", LearningRateDecayTokens, "0 or more");
+        faults.Check(AdamBeta1 is >= 0 and < 1, "adam_beta1", AdamBeta1, "0 to below 1");
+        faults.Check(AdamBeta2 is >= 0 and < 1, "adam_beta2", AdamBeta2, "0 to below 1");
+        faults.Check(AdamEpsilon > 0, "adam_epsilon", AdamEpsilon, "above 0");
+        faults.Check(TrainingTokens >= 1, "training_tokens", TrainingTokens, "1 or more");
+        faults.Check(Enum.IsDefined(DecoderConstraint), "decoder_constraint", DecoderConstraint, "renormalise, project_and_renormalise, renormalise_before, free");
+        faults.Check(GradientClip is null or >= 0, "gradient_clip", GradientClip, "0 (none) or more");
+        faults.Check(Enum.IsDefined(GatedAuxiliary), "gated_auxiliary", GatedAuxiliary, "frozen_decoder, learning_decoder");
+        faults.Check(Resampling is not { } cure || Enum.IsDefined(cure), "resampling", Resampling, "kaiming, anthropic, dictionary_learning, never");
+        faults.Check(!SkipConnection || Architecture == SaeArchitecture.Transcoder, "skip_connection", SkipConnection, "true for transcoder only");
+        faults.Check(ResampleEverySteps >= 0, "resample_every_steps", ResampleEverySteps, "0 or more");
+        faults.Check(ResampleLookBackSteps >= 1, "resample_look_back_steps", ResampleLookBackSteps, "1 or more");
+        faults.Check(CheckpointEverySteps >= 0, "checkpoint_every_steps", CheckpointEverySteps, "0 or more");
+        faults.Check(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
+        Start.Validate(faults);
+        TopK.Validate(faults, ArchitectureDefaults.NeedsK(Architecture), DSae);
+        Jumprelu.Validate(faults);
+        faults.ThrowIfAny("The training options");
+        return this;
     }
 }

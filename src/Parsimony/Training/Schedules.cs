@@ -17,5 +17,14 @@ public static class Schedules
     /// <param name="tokensSeen">Tokens trained on before the step.</param>
     public static double L1Factor(SaeTrainingOptions options, long tokensSeen) => Ramp(tokensSeen, options.L1WarmUpTokens);
 
+    /// <summary>The k of the next step: linear from k_start to k, rounded.</summary>
+    /// <param name="options">Both ends and the length; k must be set.</param>
+    /// <param name="tokensSeen">Tokens trained on before the step.</param>
+    public static int K(TopKOptions options, long tokensSeen)
+    {
+        int end = options.K!.Value, start = options.KStart ?? end;
+        return (int)Math.Round(start + (end - start) * Ramp(tokensSeen, options.KAnnealTokens));
+    }
+
     private static double Ramp(long tokens, long length) => length == 0 ? 1 : Math.Min(1, (double)tokens / length);
 }

@@ -7,6 +7,7 @@ public sealed class HookPointTests
 {
     [Theory]
     [InlineData("blocks.1.mlp_out", 1, HookSite.MlpOut, "blocks.1.hook_mlp_out")]
+    [InlineData("blocks.0.mlp_in", 0, HookSite.MlpIn, "blocks.0.mlp.hook_in")]
     [InlineData("blocks.0.mlp_pre", 0, HookSite.MlpPre, "blocks.0.mlp.hook_pre")]
     [InlineData("blocks.12.resid_post", 12, HookSite.ResidPost, "blocks.12.hook_resid_post")]
     public void A_name_is_read_and_written_back_in_both_dialects(string name, int layer, HookSite site, string transformerLens)
@@ -27,6 +28,6 @@ public sealed class HookPointTests
     {
         var error = Assert.Throws<FormatException>(() => HookPoint.Parse(name));
         Assert.Equal($"'{name}' is not a hook point. Write blocks.<layer>.<site>; sites: "
-            + "resid_pre, attn_out, mlp_pre, mlp_post, mlp_out, resid_post.", error.Message);
+            + "resid_pre, attn_out, mlp_in, mlp_pre, mlp_post, mlp_out, resid_post.", error.Message);
     }
 }

@@ -16,6 +16,7 @@ public sealed class PrefixCacheTests : IDisposable
     [Theory]
     [InlineData(HookSite.ResidPre)]
     [InlineData(HookSite.AttnOut)]
+    [InlineData(HookSite.MlpIn)]
     [InlineData(HookSite.MlpPre)]
     [InlineData(HookSite.MlpOut)]
     [InlineData(HookSite.ResidPost)]
