@@ -73,19 +73,41 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="InvalidDataException">The file holds no such tensor.</exception>
     public Tensor Read(string name, ScalarType? type = null)
     {
-        ObjectDisposedException.ThrowIf(data is null, this);
-        if (!header.Tensors.TryGetValue(name, out var info))
-            throw new InvalidDataException($"'{Path}' has no tensor '{name}'; it holds {Some(header.Tensors.Keys)}.");
+        using var scope = NewDisposeScope();
+        var info = Info(name);
+        var result = empty(info.Shape, type ?? info.Type, CPU);
+        Fill(result, info, 0);
+        return result.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Copies some rows of a tensor, entries of its first axis, into a tensor that is there already.</summary>
+    /// <param name="name">The stored tensor's name.</param>
+    /// <param name="first">The first row wanted, 0-based.</param>
+    /// <param name="into">Contiguous, of any type the stored one converts to; its first axis says how many rows.</param>
+    /// <exception cref="InvalidDataException">The file holds no such tensor, or not those rows, or rows of another shape.</exception>
+    public void ReadRows(string name, long first, Tensor into)
+    {
+        var info = Info(name);
+        long rowElements = info.Shape.Skip(1).Aggregate(1L, (a, b) => a * b);
+        if (!into.shape.AsSpan(1).SequenceEqual(info.Shape.AsSpan(1)) || first < 0 || first + into.shape[0] > info.Shape[0])
+            throw new InvalidDataException($"'{name}' in '{Path}' has shape [{string.Join(", ", info.Shape)}]; "
+                + $"asked for rows {first} to {first + into.shape[0] - 1} of shape [{string.Join(", ", into.shape.Skip(1))}].");
+        Fill(into, info, first * rowElements);
+    }
+
+    /// <summary>Fills a contiguous tensor with as many stored elements, from the given one on.</summary>
+    private void Fill(Tensor result, TensorInfo info, long firstElement)
+    {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var result = empty(info.Shape, type ?? info.Type, CPU);
         var flat = result.view(-1);
-        long elementBytes = SafetensorsType.Size(info.Type), elements = info.Bytes / elementBytes;
+        long elementBytes = SafetensorsType.Size(info.Type), elements = flat.shape[0];
+        byte* from = data + info.Offset + firstElement * elementBytes;
         for (long i = 0; i < elements; i += ElementsAtATime)
         {
             long count = Math.Min(ElementsAtATime, elements - i);
             using var part = flat.narrow(0, i, count);
-            var source = new ReadOnlySpan<byte>(data + info.Offset + i * elementBytes, (int)(count * elementBytes));
+            var source = new ReadOnlySpan<byte>(from + i * elementBytes, (int)(count * elementBytes));
             if (result.dtype == info.Type)
             {
                 source.CopyTo(part.bytes);
@@ -95,7 +117,13 @@ public sealed unsafe class SafetensorsFile : IDisposable
             source.CopyTo(stored.bytes);
             _ = part.copy_(stored);
         }
-        return result.MoveToOuterDisposeScope();
+    }
+
+    private TensorInfo Info(string name)
+    {
+        ObjectDisposedException.ThrowIf(data is null, this);
+        return header.Tensors.TryGetValue(name, out var info) ? info
+            : throw new InvalidDataException($"'{Path}' has no tensor '{name}'; it holds {Some(header.Tensors.Keys)}.");
     }
 
     /// <summary>Writes tensors to a new file in the library's layout: widest type first, then by name; whole or not at all.</summary>
