@@ -11,6 +11,7 @@ internal static class ErrorSentence
         ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
         InvalidDataException or IOException or UnauthorizedAccessException => e.Message,
         ArgumentException or PlatformNotSupportedException => e.Message,
+        NotSupportedException when e.GetType() == typeof(NotSupportedException) && IsOurs(e) => e.Message,
         InvalidOperationException when e.GetType() == typeof(InvalidOperationException) && IsOurs(e) => e.Message,
         ExternalException when e.Message.Contains("allocate memory", StringComparison.Ordinal) =>
             $"Out of memory ({FirstLine(e)}). Use a smaller batch, buffer or model.",

@@ -1,3 +1,4 @@
+using Parsimony.Autoencoders.Formats;
 using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
@@ -5,50 +6,94 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Autoencoders;
 
-/// <summary>An SAE on disk, in the layout of SAELens 6: <c>cfg.json</c> and <c>sae_weights.safetensors</c>
-/// (<c>W_enc [d_model, d_sae]</c>, <c>W_dec [d_sae, d_model]</c>, <c>b_enc [d_sae]</c>, <c>b_dec [d_model]</c>).</summary>
+/// <summary>An SAE on disk, in the layout of SAELens 6: <c>cfg.json</c>, <c>sae_weights.safetensors</c> (<c>W_enc [d_model, d_sae]</c>, <c>W_dec [d_sae, d_out]</c>, and
+/// what else its architecture has), and, where it was measured, <c>sparsity.safetensors</c> (log10 of each latent's firing density).</summary>
 public static class SaeFolder
 {
-    private const string ConfigFile = "cfg.json";
-    private const string WeightsFile = "sae_weights.safetensors";
+    private const string ConfigFile = "cfg.json", WeightsFile = "sae_weights.safetensors", SparsityFile = "sparsity.safetensors", ScalerFile = "activation_scaler.json";
+    private const double SmallestDensity = 1e-10; // SAELens' own, so that a latent that never fires stays finite
 
     /// <summary>Writes the folder, making it when absent. Each file is written under a temporary name and renamed, cfg.json last: a folder
     /// with a cfg.json is complete.</summary>
-    public static void Save(string folder, ISparseAutoencoder sae, SaeMetadata metadata)
+    /// <param name="folder">Where.</param>
+    /// <param name="sae">Any architecture of this project.</param>
+    /// <param name="metadata">What it is for.</param>
+    /// <param name="density">Fraction of tokens on which each latent fires, <c>[d_sae]</c>, 0 to 1; null: not measured.</param>
+    public static void Save(string folder, ISparseAutoencoder sae, SaeMetadata metadata, Tensor? density = null)
     {
-        if (sae is not StandardSae { ApplyBDecToInput: true }) throw new NotSupportedException($"An SAE of architecture '{sae.Architecture}' cannot be saved yet.");
-        SafetensorsFile.Write(Path.Combine(folder, WeightsFile),
-            sae.Weights);
-        AtomicFile.WriteText(Path.Combine(folder, ConfigFile), new SaeConfigJson(sae.DModel, sae.DSae, ApplyBDecToInput: true, metadata).ToJson());
-    }
-
-    /// <summary>Reads a standard (ReLU) SAE that this project or SAELens saved; any float type becomes float32.</summary>
-    /// <returns>The autoencoder, the caller's to dispose, and what it is for.</returns>
-    /// <remarks>Where cfg.json says <c>apply_b_dec_to_input: false</c> the encoder is <c>x W_enc + b_enc</c>; since
-    /// <c>x W_enc + b_enc = (x - b_dec) W_enc + (b_enc + b_dec W_enc)</c>, the constant is folded into b_enc (in float64).</remarks>
-    /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">Another architecture, or files that contradict each other.</exception>
-    public static (ISparseAutoencoder Sae, SaeMetadata Metadata) Load(string folder)
-    {
-        string config = Existing(folder, ConfigFile), weights = Existing(folder, WeightsFile);
-        var cfg = SaeConfigJson.Parse(File.ReadAllText(config), config);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var file = SafetensorsFile.Open(weights);
-        var wEnc = Read(file, "W_enc", cfg.DModel, cfg.DSae);
-        var wDec = Read(file, "W_dec", cfg.DSae, cfg.DModel);
-        var bEnc = Read(file, "b_enc", cfg.DSae);
-        var bDec = Read(file, "b_dec", cfg.DModel);
-        if (file.Contains("scaling_factor") && file.Read("scaling_factor").ne(1).any().item<bool>())
-            throw new InvalidDataException($"{weights} has a scaling_factor other than 1, a fine-tuned decoder scale; fold it into W_dec first.");
-        if (!cfg.ApplyBDecToInput)
-            bEnc = bDec.to(ScalarType.Float64).matmul(wEnc.to(ScalarType.Float64)).add_(bEnc);
-        return (new StandardSae(wEnc, wDec, bEnc, bDec), cfg.Metadata);
+        Write(folder, sae, metadata, StoredSae.Unnormalised, density is null ? null : (density.to(ScalarType.Float64) + SmallestDensity).log10());
     }
+
+    /// <summary>Reads an SAE that this project or SAELens saved; any float type becomes float32.</summary>
+    /// <returns>The autoencoder, the caller's to dispose, and what it is for.</returns>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">An architecture or a hook that is not known here, an input that must be normalised, or files that contradict
+    /// each other.</exception>
+    public static (ISparseAutoencoder Sae, SaeMetadata Metadata) Load(string folder) => SaeFiles.Usable(Read(folder), folder, null);
 
     /// <summary>SHA-256 of the folder's weights file, lower-case hex: what an adapter names its SAE by.</summary>
     /// <exception cref="FileNotFoundException">The folder holds no SAE.</exception>
-    public static string Sha256(string folder) => FileHash.Sha256(Existing(folder, WeightsFile));
+    public static string Sha256(string folder) => FileHash.Sha256(WeightsPath(folder));
+
+    /// <summary>Whether a folder holds both files.</summary>
+    internal static bool Is(string path) => File.Exists(Path.Combine(path, ConfigFile)) && File.Exists(Path.Combine(path, WeightsFile));
+
+    internal static string WeightsPath(string folder) => Existing(folder, WeightsFile);
+
+    /// <summary>Writes what a file of another format held.</summary>
+    internal static void Write(string folder, ISparseAutoencoder sae, SaeMetadata metadata, string normalisation, Tensor? logDensity)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        string cfg = SaeConfigJson.Write(sae, metadata, normalisation); // may refuse, before anything is written
+        SafetensorsFile.Write(Path.Combine(folder, WeightsFile),
+            sae.Weights.Select(w => w.Key == "W_skip" ? KeyValuePair.Create(w.Key, w.Value.t()) : w)); // SAELens keeps [d_out, d_in]
+        if (logDensity is not null)
+            SafetensorsFile.Write(Path.Combine(folder, SparsityFile), [new("sparsity", logDensity.to(ScalarType.Float32))]);
+        AtomicFile.WriteText(Path.Combine(folder, ConfigFile), cfg);
+    }
+
+    /// <summary>Reads the folder whole, also what cannot be run here.</summary>
+    internal static StoredSae Read(string folder)
+    {
+        string config = Existing(folder, ConfigFile), weights = Existing(folder, WeightsFile);
+        var cfg = SaeConfig.Parse(File.ReadAllText(config), config);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var file = SafetensorsFile.Open(weights);
+        var fold = Scale(folder, cfg, config);
+        Tensor? logDensity = null;
+        if (Path.Combine(folder, SparsityFile) is var sparsity && File.Exists(sparsity))
+        {
+            using var densities = SafetensorsFile.Open(sparsity);
+            logDensity = NamedTensors.Of(densities).Read("sparsity", cfg.DSae);
+        }
+        var sae = SaeWeights.Build(cfg, NamedTensors.Of(file), fold);
+        return new StoredSae
+        {
+            Sae = sae,
+            Hook = cfg.Hook,
+            HookName = cfg.HookName,
+            ModelName = cfg.Metadata.ModelName,
+            Normalisation = fold is null ? cfg.Normalisation : StoredSae.Unnormalised,
+            LogDensity = logDensity?.DetachFromDisposeScope(),
+            From = SaeFormat.Saelens,
+            Config = cfg.Json,
+            Said = cfg.Metadata,
+        };
+    }
+
+    // A checkpoint of SAELens that was saved before its input's scale was folded in has the scale beside it.
+    private static double? Scale(string folder, SaeConfig cfg, string config)
+    {
+        if (cfg.Normalisation != "expected_average_only_in") return null;
+        string path = Path.Combine(folder, ScalerFile);
+        double? scale = File.Exists(path) ? (double?)Json.ParseObject(File.ReadAllText(path), path)["scaling_factor"] : null;
+        return scale is > 0 ? scale : throw new InvalidDataException($"{config} has normalize_activations 'expected_average_only_in', whose scale should be the "
+            + $"scaling_factor in {ScalerFile} beside it; there is none. Save the SAE for inference with SAELens, which folds it in.");
+    }
 
     private static string Existing(string folder, string name)
     {
@@ -56,15 +101,5 @@ public static class SaeFolder
         return File.Exists(path)
             ? path
             : throw new FileNotFoundException($"'{folder}' is not an SAE folder: it has no {name}. Expected {ConfigFile} and {WeightsFile}.", path);
-    }
-
-    private static Tensor Read(SafetensorsFile file, string name, params long[] shape)
-    {
-        if (!file.Tensors.TryGetValue(name, out var info))
-            throw new InvalidDataException($"{file.Path} has no tensor {name}; a standard SAE has W_enc, W_dec, b_enc and b_dec.");
-        if (!info.Shape.SequenceEqual(shape))
-            throw new InvalidDataException($"{file.Path}: {name} has shape [{string.Join(", ", info.Shape)}]; "
-                + $"cfg.json says [{string.Join(", ", shape)}].");
-        return file.Read(name, ScalarType.Float32);
     }
 }

@@ -11,6 +11,9 @@ public sealed record SaeMetadata
     /// <summary>Where the activations were read.</summary>
     public required HookPoint Hook { get; init; }
 
+    /// <summary>Where a transcoder writes; null for autoencoders, which write where they read.</summary>
+    public HookPoint? HookOut { get; init; }
+
     /// <summary>Name of the model, for people; its folder's name as a rule.</summary>
     public required string ModelName { get; init; }
 
@@ -43,6 +46,9 @@ public sealed record SaeMetadata
 
     /// <summary>Name and version of the program that trained it; null when unknown.</summary>
     public string? TrainedBy { get; init; } = ThisProgram;
+
+    /// <summary>What else the file says under <c>metadata</c>, as one JSON object, kept to be written back; null: nothing that our own SAEs do not say.</summary>
+    public string? OtherKeys { get; init; }
 
     /// <summary>Name and version of this program.</summary>
     public static string ThisProgram { get; } = "parsimony " + typeof(SaeMetadata).Assembly.GetName().Version!.ToString(3);
