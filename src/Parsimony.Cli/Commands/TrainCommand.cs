@@ -102,7 +102,7 @@ internal static class TrainCommand
         DatasetPath = Path.GetFileName(options.Text),
         TrainingTokens = trained.TokensSeen,
         Seed = options.Sae.Seed,
-        L1Coefficient = trained.L1Coefficient,
+        L1Coefficient = trained.SparsityCoefficient,
         DecoderConstraint = options.Sae.DecoderConstraint == DecoderConstraint.Renormalise
             ? "rows renormalised after each step" : "gradient projected, rows renormalised after each step",
     };

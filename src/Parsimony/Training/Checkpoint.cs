@@ -16,6 +16,8 @@ internal sealed record CheckpointNumbers
     public required double? SteeringError { get; init; }
     public required double FiresSinceSteering { get; init; }
     public required long Resampled { get; init; }
+    public double InputScale { get; init; } = 1;
+    public double OutputScale { get; init; } = 1;
     public required string Hook { get; init; }
     public required SaeTrainingOptions Options { get; init; }
 }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Parsimony.Training;
 
 /// <summary>
-/// Which latents are dead, and the article's cure: every N steps, those that fired on no token of the last M steps get Kaiming uniform rows
-/// in W_enc and W_dec and bias zero.
+/// Which latents are dead, counted in steps, and their cure: every N steps, those that fired on no token of the last M steps get new weights
+/// (<see cref="DeadLatentCure"/>) and bias zero.
 /// </summary>
 /// <remarks>Adam's moments of these rows and columns become zero too (the article does not say; old moments would push the newborn where
 /// the dead one was going). The count of steps since a latent fired starts again, so the newborn has M steps to prove itself.</remarks>
@@ -37,19 +37,36 @@ internal sealed class DeadLatents : IDisposable
         return (stepsSinceFired >= lookBackSteps).to(ScalarType.Float64).mean().item<double>();
     }
 
-    /// <summary>Gives every dead latent a new birth.</summary>
-    /// <returns>How many there were.</returns>
-    public int Resample(ISaeStep step)
+    /// <summary>Gives dead latents a new birth: all of them, but where inputs are drawn no more than the batch has to give.</summary>
+    /// <param name="step">What learns.</param>
+    /// <param name="cure">Where the new weights come from.</param>
+    /// <param name="x">The batch, as the step saw it, <c>[batch, d_model]</c>.</param>
+    /// <param name="target">What should have come out, <c>[batch, d_out]</c>.</param>
+    /// <param name="residual">What came out, less that.</param>
+    /// <returns>How many were replaced.</returns>
+    public int Resample(ISaeStep step, DeadLatentCure cure, Tensor x, Tensor target, Tensor residual)
     {
         using var scope = NewDisposeScope();
-        var dead = (stepsSinceFired >= lookBackSteps).nonzero().reshape(-1);
-        int count = (int)dead.shape[0];
-        if (count == 0) return 0;
-        step.Replace(dead, KaimingUniform.EncoderColumns(step.DModel, count, step.DSae, generator),
-            KaimingUniform.DecoderRows(count, step.DModel, generator));
+        var isDead = stepsSinceFired >= lookBackSteps;
+        var dead = isDead.nonzero().reshape(-1);
+        if (cure == DeadLatentCure.Never || dead.shape[0] == 0) return 0;
+        var (columns, rows) = cure == DeadLatentCure.Kaiming ? Kaiming(step, (int)dead.shape[0]) : TowardBadInputs();
+        dead = dead.narrow(0, 0, rows.shape[0]);
+        if (dead.shape[0] == 0) return 0;
+        step.Replace(dead, columns, rows);
         stepsSinceFired.index_fill_(0, dead, 0);
-        return count;
+        return (int)dead.shape[0];
+
+        (Tensor, Tensor) TowardBadInputs()
+        {
+            var drawn = BadInputs.Draw(BadInputs.Weights(residual, x, target, cure), dead.shape[0], generator);
+            var living = step.State()["W_enc"].index_select(1, isDead.logical_not().nonzero().reshape(-1));
+            return BadInputs.Toward(x.index_select(0, drawn), target.index_select(0, drawn), living, cure);
+        }
     }
+
+    private (Tensor, Tensor) Kaiming(ISaeStep step, int count) =>
+        (KaimingUniform.EncoderColumns(step.DModel, count, step.DSae, generator), KaimingUniform.DecoderRows(count, step.DOut, generator));
 
     /// <summary>For the checkpoint; belongs to the caller's dispose scope.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State() =>

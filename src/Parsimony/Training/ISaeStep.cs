@@ -38,6 +38,9 @@ public interface ISaeStep : IDisposable
     /// <summary>Number of latents.</summary>
     int DSae { get; }
 
+    /// <summary>Width of what comes out: <see cref="DModel"/> for all but transcoders.</summary>
+    int DOut => DModel;
+
     /// <summary>Moves the weights by one batch.</summary>
     /// <param name="x">Activations, <c>[batch, d_model]</c>; not changed.</param>
     /// <param name="target">What shall come out, <c>[batch, d_out]</c>: <paramref name="x"/> itself for all but transcoders; not changed.</param>
@@ -47,7 +50,7 @@ public interface ISaeStep : IDisposable
     /// <summary>Gives some latents new weights, bias zero, and optimiser moments of zero, as if they were newborn.</summary>
     /// <param name="latents">Their indices, <c>[n]</c> int64.</param>
     /// <param name="encoderColumns"><c>[d_model, n]</c>.</param>
-    /// <param name="decoderRows"><c>[n, d_model]</c>, unit norm.</param>
+    /// <param name="decoderRows"><c>[n, d_out]</c>, unit norm.</param>
     void Replace(Tensor latents, Tensor encoderColumns, Tensor decoderRows);
 
     /// <summary>A copy of the autoencoder as it stands; the caller's to dispose.</summary>

@@ -17,7 +17,7 @@ public sealed class SaeTrainer : IDisposable
 {
     private readonly SaeTrainingOptions options;
     private readonly IActivationSource source;
-    private readonly HookPoint hook;
+    private readonly HookPoint hook, input;
     private readonly string? metricsPath, checkpointPath;
     private readonly ISaeStep sae;
     private readonly DeadLatents dead;
@@ -27,26 +27,32 @@ public sealed class SaeTrainer : IDisposable
     private readonly Tensor firesSinceSteering = zeros(1, ScalarType.Float64).DetachFromDisposeScope();
     private Stopwatch sinceLog = new();
     private ActivationWaits waitsAtLog;
+    private ActivationScale scale = ActivationScale.One;
     private long stepAtLog, resampled;
+    private bool isPrepared;
 
     /// <summary>Prepares a run, or takes up the one whose checkpoint is in the folder.</summary>
     /// <param name="options">How to learn.</param>
     /// <param name="source">Where batches come from; stays the caller's.</param>
-    /// <param name="hook">Where the activations were read, for messages and the checkpoint.</param>
+    /// <param name="hook">Whose activations the SAE learns to make.</param>
     /// <param name="runFolder">Folder for metrics and checkpoint, made when absent; null: none.</param>
-    /// <param name="step">How one step is done, from which first weights; null: <see cref="DenseStep"/> on a newborn SAE. Now the trainer's.</param>
+    /// <param name="step">How one step is done, from which first weights; null: a newborn SAE of the options' architecture. Now the trainer's.</param>
+    /// <param name="input">Whose activations it reads, for a transcoder; null: the same.</param>
     /// <exception cref="ArgumentException">Options out of range, or a step of another width than the source, or a source that does not read at the hook.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint belongs to another run.</exception>
-    public SaeTrainer(SaeTrainingOptions options, IActivationSource source, HookPoint hook, string? runFolder = null, ISaeStep? step = null)
+    public SaeTrainer(SaeTrainingOptions options, IActivationSource source, HookPoint hook, string? runFolder = null, ISaeStep? step = null,
+        HookPoint? input = null)
     {
-        (this.options, this.source, this.hook) = (options.Validated(), source, hook);
-        sae = step ?? Newborn();
-        if (sae.DModel != source.Width(hook))
-            throw new ArgumentException($"The SAE takes activations of width {sae.DModel}; those at {hook} have width {source.Width(hook)}.");
+        (this.options, this.source, this.hook) = (ArchitectureDefaults.Resolve(options.Validated()), source, hook);
+        this.input = input ?? hook;
+        sae = step ?? SaeSteps.Newborn(options, source.Width(this.input), source.Width(hook));
+        EnsureWidth(this.input, sae.DModel);
+        EnsureWidth(hook, sae.DOut);
         dead = new DeadLatents(sae.DSae, options.ResampleLookBackSteps, options.Seed + 1);
         density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps);
         Steps = options.StepsFor(source.BatchTokens);
-        steering = new L0Steering(options.L1Coefficient, options.TargetL0Fraction * sae.DSae, Steps);
+        steering = new L0Steering(ArchitectureDefaults.SparsityCoefficient(options),
+            ArchitectureDefaults.HasL1(options) ? ArchitectureDefaults.TargetL0(options, sae.DSae) : null, Steps);
         if (runFolder is null) return;
         Directory.CreateDirectory(runFolder);
         metricsPath = Path.Combine(runFolder, "metrics.jsonl");
@@ -84,6 +90,29 @@ public sealed class SaeTrainer : IDisposable
         return Trained();
     }
 
+    /// <summary>Measures, before the first step, what b_dec starts at and how activations are scaled, where the options ask for it. <see cref="Train"/> does it;
+    /// whoever calls <see cref="Advance"/> calls it first, before the source gives its first batch. Does nothing the second time.</summary>
+    /// <param name="cancellation">Stops a long harvest.</param>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing has changed.</exception>
+    public void Prepare(CancellationToken cancellation = default)
+    {
+        if (isPrepared) return;
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        if (NeedsSample)
+        {
+            var (x, target) = FirstSample.Take(source, input, hook, options.Start.SampleTokens, cancellation);
+            scale = new(ActivationScale.Measure(options.Start.ActivationScaling!.Value, x), ActivationScale.Measure(options.Start.ActivationScaling!.Value, target));
+            target = scale.OfOutput(target);
+            if (options.Start.DecoderBiasStart != DecoderBiasStart.Zero)
+                sae.Restore(new Dictionary<string, Tensor>(sae.State())
+                {
+                    ["b_dec"] = options.Start.DecoderBiasStart == DecoderBiasStart.Mean ? target.mean([0]) : GeometricMedian.Of(target),
+                });
+        }
+        isPrepared = true;
+    }
+
     /// <summary>Does one step with a batch that the source gave: for whoever drives several trainers with the same batches.</summary>
     /// <param name="batch">Of this trainer's source, or of one that gives the same; stays the caller's.</param>
     /// <param name="progress">Told when a line of metrics is due.</param>
@@ -92,20 +121,22 @@ public sealed class SaeTrainer : IDisposable
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var x = batch.At(hook);
+        if (NeedsSample && !isPrepared) throw new InvalidOperationException("Prepare() comes before the first batch: it measures what b_dec starts at and the scale.");
+        var (raw, x) = (batch.At(hook), scale.OfInput(batch.At(input)));
+        var target = input == hook ? x : scale.OfOutput(raw);
         if (!sinceLog.IsRunning) (stepAtLog, waitsAtLog, sinceLog) = (Step, source.Waits, Stopwatch.StartNew());
         var inputs = new SaeStepInputs(Step + 1, Schedules.LearningRate(options, TokensSeen),
             steering.Coefficient * Schedules.L1Factor(options, TokensSeen));
-        var seen = sae.Run(x, x, inputs);
+        var seen = sae.Run(x, target, inputs);
         Step++;
-        Observe(seen);
-        if (Step % options.LogEverySteps == 0 || Step == Steps) Log(x, seen, inputs, progress);
-        if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae);
+        Observe(seen, x);
+        if (Step % options.LogEverySteps == 0 || Step == Steps) Log(raw, seen, inputs, progress);
+        if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae, options.Resampling!.Value, x, target, seen.Residual);
         if (IsDue(options.CheckpointEverySteps) || Step == Steps) Save();
     }
 
     /// <summary>The SAE as it stands, with what is known of its latents; the caller's to dispose.</summary>
-    public TrainedSae Trained() => new(sae.ToAutoencoder(), Step, TokensSeen, steering.Coefficient, density.Values(Step, source.BatchTokens),
+    public TrainedSae Trained() => new(scale.Fold(sae.ToAutoencoder()), Step, TokensSeen, steering.Coefficient, density.Values(Step, source.BatchTokens),
         density.Tokens(Step, source.BatchTokens), dead.Fraction());
 
     /// <summary>Frees weights and counters; the source stays.</summary>
@@ -118,10 +149,14 @@ public sealed class SaeTrainer : IDisposable
         firesSinceSteering.Dispose();
     }
 
-    private DenseStep Newborn()
+    private bool NeedsSample =>
+        Step == 0 && (options.Start.ActivationScaling != ActivationScaling.Raw || options.Start.DecoderBiasStart != DecoderBiasStart.Zero);
+
+    private string Hooks => input == hook ? hook.ToString() : $"{input} to {hook}";
+
+    private void EnsureWidth(HookPoint at, int width)
     {
-        using var start = StandardSae.Create(source.Width(hook), options.LatentsFor(source.Width(hook)), options.Seed);
-        return new DenseStep(start, options);
+        if (width != source.Width(at)) throw new ArgumentException($"The SAE takes activations of width {width}; those at {at} have width {source.Width(at)}.");
     }
 
     private bool IsDue(long everySteps) => everySteps > 0 && Step % everySteps == 0;
@@ -130,7 +165,9 @@ public sealed class SaeTrainer : IDisposable
     {
         try
         {
-            return cancellation.IsCancellationRequested ? null : source.Next(cancellation);
+            if (cancellation.IsCancellationRequested) return null;
+            Prepare(cancellation);
+            return source.Next(cancellation);
         }
         catch (OperationCanceledException)
         {
@@ -138,28 +175,31 @@ public sealed class SaeTrainer : IDisposable
         }
     }
 
-    private void Observe(SaeStepResult seen)
+    private void Observe(SaeStepResult seen, Tensor x)
     {
         dead.Observe(seen.Fires);
         density.Observe(seen.Fires, Step);
-        losses.Observe(Step, seen.Loss);
+        losses.Observe(Step, seen, x);
         firesSinceSteering.add_(seen.Fires.sum());
-        if (losses.IsFull || Step == Steps) losses.Look(hook.ToString());
+        if (losses.IsFull || Step == Steps) losses.Look(Hooks);
         if (!IsDue(L0Steering.EverySteps)) return;
         double tokens = L0Steering.EverySteps * source.BatchTokens;
         steering.Observe(firesSinceSteering.item<double>() / tokens, steer: TokensSeen >= Math.Max(options.SteerAfterTokens, options.L1WarmUpTokens));
         firesSinceSteering.zero_();
     }
 
-    private void Log(Tensor x, SaeStepResult seen, SaeStepInputs inputs, IProgress<TrainingProgress>? progress)
+    private void Log(Tensor raw, SaeStepResult seen, SaeStepInputs inputs, IProgress<TrainingProgress>? progress)
     {
+        double s = scale.Output, perToken = 1.0 / source.BatchTokens;
         var variance = new ExplainedVariance();
-        variance.Add(x, seen.Residual);
-        double l0 = seen.Fires.sum().item<float>() / source.BatchTokens;
+        variance.Add(raw, s == 1 ? seen.Residual : seen.Residual / s);
+        double loss = seen.Loss.item<float>() / (s * s), mse = seen.Mse.item<float>() / (s * s);
+        double sparsity = inputs.SparsityCoefficient * seen.Sparsity.item<float>() / (s * s), auxiliary = (seen.Auxiliary?.item<float>() ?? 0) / (s * s);
+        double l1 = (seen.Sums is { } sums ? sums.sum().item<float>() * perToken : seen.Sparsity.item<float>()) / s, l0 = seen.Fires.sum().item<float>() * perToken;
         double seconds = sinceLog.Elapsed.TotalSeconds, tokensPerSecond = (Step - stepAtLog) * source.BatchTokens / seconds;
         var waits = source.Waits;
-        var line = new TrainingProgress(Step, Steps, TokensSeen, tokensPerSecond, seen.Loss.item<float>(), seen.Mse.item<float>(),
-            seen.Sparsity.item<float>(), l0, variance.Value, dead.Fraction(), inputs.SparsityCoefficient, inputs.LearningRate, resampled,
+        var line = new TrainingProgress(Step, Steps, TokensSeen, tokensPerSecond, loss, mse, sparsity, auxiliary, l1, l0, variance.Value,
+            dead.Fraction(), inputs.SparsityCoefficient, inputs.LearningRate, resampled,
             (waits.ForActivations - waitsAtLog.ForActivations) / seconds, (waits.ForTraining - waitsAtLog.ForTraining) / seconds);
         (stepAtLog, waitsAtLog) = (Step, waits);
         sinceLog.Restart();
@@ -170,7 +210,7 @@ public sealed class SaeTrainer : IDisposable
     private void Save()
     {
         if (checkpointPath is null) return;
-        losses.Look(hook.ToString());
+        losses.Look(Hooks);
         using var scope = NewDisposeScope();
         var numbers = new CheckpointNumbers
         {
@@ -180,7 +220,9 @@ public sealed class SaeTrainer : IDisposable
             SteeringError = steering.Error,
             FiresSinceSteering = firesSinceSteering.item<double>(),
             Resampled = resampled,
-            Hook = hook.ToString(),
+            InputScale = scale.Input,
+            OutputScale = scale.Output,
+            Hook = Hooks,
             Options = options,
         };
         Checkpoint.Save(checkpointPath, numbers, [.. sae.State(), .. dead.State(), .. density.State()]);
@@ -191,12 +233,13 @@ public sealed class SaeTrainer : IDisposable
         using var scope = NewDisposeScope();
         if (Checkpoint.Load(checkpointPath!) is { } saved)
         {
-            Checkpoint.EnsureSameRun(saved.Numbers, options, hook.ToString(), checkpointPath!);
+            Checkpoint.EnsureSameRun(saved.Numbers, options, Hooks, checkpointPath!);
             sae.Restore(saved.Tensors);
             dead.Restore(saved.Tensors);
             density.Restore(saved.Tensors);
             steering.Restore(saved.Numbers.L1Coefficient, saved.Numbers.SteeringError);
             firesSinceSteering.fill_(saved.Numbers.FiresSinceSteering);
+            scale = new(saved.Numbers.InputScale, saved.Numbers.OutputScale);
             (Step, resampled, source.Position) = (saved.Numbers.Step, saved.Numbers.Resampled, saved.Numbers.Position);
         }
         MetricsFile.TruncateTo<TrainingProgress>(metricsPath!, line => line.Step, Step);

@@ -20,7 +20,7 @@ public sealed class TranscoderStep : ISaeStep
     public TranscoderStep(Transcoder start, SaeTrainingOptions options)
     {
         this.options = ArchitectureDefaults.Resolve(options.Validated()) with { SkipConnection = start.WSkip is not null };
-        (DModel, DSae, weights) = (start.DModel, start.DSae, new(this.options, start.Weights));
+        (DModel, DSae, DOut, weights) = (start.DModel, start.DSae, start.DOut, new(this.options, start.Weights));
         auxK = new(options.TopK, DSae, start.DOut);
     }
 
@@ -29,6 +29,9 @@ public sealed class TranscoderStep : ISaeStep
 
     /// <inheritdoc/>
     public int DSae { get; }
+
+    /// <inheritdoc/>
+    public int DOut { get; }
 
     /// <inheritdoc/>
     public SaeStepResult Run(Tensor x, Tensor target, SaeStepInputs inputs)

@@ -25,7 +25,7 @@ public sealed class SaeTrainerTests : IDisposable
         Assert.Equal(wholeLines, resumedLines);
         Assert.Equal(60 / 3, wholeLines.Count);
         Assert.Contains(wholeLines, line => line.Resampled > 0);
-        Assert.NotEqual(wholeLines[0].L1Coefficient, wholeLines[^1].L1Coefficient);
+        Assert.NotEqual(wholeLines[0].SparsityCoefficient, wholeLines[^1].SparsityCoefficient);
     }
 
     [Fact]
@@ -73,15 +73,27 @@ public sealed class SaeTrainerTests : IDisposable
     }
 
     [Fact]
-    public void A_non_finite_loss_stops_the_run_and_names_step_and_hook()
+    public void An_activation_that_is_not_finite_stops_the_run_and_is_named()
     {
         using var scope = NewDisposeScope();
         var rows = Drawn.Normal(5, 512, 8);
         rows[300, 2] = float.NaN; // batches of 32: in step 10
         using var trainer = new SaeTrainer(Options() with { CheckpointEverySteps = 4 }, new TensorSource(rows, 32), Hook, folder);
         string message = Assert.Throws<InvalidOperationException>(() => trainer.Train()).Message;
-        Assert.StartsWith("The loss of step 10 at blocks.1.mlp_out is NaN", message, StringComparison.Ordinal);
+        Assert.StartsWith("The activations of step 10 at blocks.1.mlp_out are not finite (first at coordinate 2)", message, StringComparison.Ordinal);
         Assert.All(SafetensorsFile.Open(Path.Combine(folder, "checkpoint.safetensors")).Read("W_enc").data<float>(), w => Assert.True(float.IsFinite(w)));
+    }
+
+    [Fact]
+    public void A_latent_that_is_not_finite_stops_the_run_and_is_named()
+    {
+        using var scope = NewDisposeScope();
+        using var born = Some.Sae(8, 24);
+        born.WEnc[3, 5] = float.PositiveInfinity;
+        using var trainer = new SaeTrainer(Options(), Source(), Hook, folder, new DenseStep(born, Options()));
+        string message = Assert.Throws<InvalidOperationException>(() => trainer.Train()).Message;
+        Assert.StartsWith("The loss of step 1 at blocks.1.mlp_out is NaN, and latent 5 is the first that is not finite;", message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(folder, "checkpoint.safetensors")));
     }
 
     [Fact]
