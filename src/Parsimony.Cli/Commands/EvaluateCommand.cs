@@ -12,7 +12,7 @@ namespace Parsimony.Cli.Commands;
 internal sealed record EvaluateOptions
 {
     [Positional]
-    [Description("run folder, or SAE folder in the SAELens layout")]
+    [Description("run folder, or an SAE in any format that convert knows")]
     public required string Sae { get; init; }
 
     [Description("held-out text: .txt, .jsonl or .jsonl.gz")]
@@ -21,7 +21,7 @@ internal sealed record EvaluateOptions
     [Description("model folder; a run folder knows its own")]
     public string? Model { get; init; }
 
-    [Description("demand that the SAE was trained here; the default is the SAE's own hook point")]
+    [Description("demand that the SAE was trained here, or say where if its file does not; the default is the SAE's own hook point")]
     public HookPoint? Hook { get; init; }
 
     [Description("run folder for report.json; the default is the SAE's own run folder, if it has one")]

@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Parsimony.Autoencoders.Formats;
+using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Models;
 
@@ -16,16 +18,16 @@ internal static class InspectCommand
     private sealed record Options
     {
         [Positional]
-        [Description("folder of a model, an SAE or an adapter, or a .safetensors file")]
+        [Description("folder of a model, an SAE or an adapter, or a .safetensors, .pt, .npz or .npy file")]
         public required string Path { get; init; }
     }
-
-    private sealed record TensorFact(string Name, string Type, long[] Shape, long Parameters);
 
     private sealed record Inspection
     {
         public required string Kind { get; init; }
         public required string Path { get; init; }
+        public SaeFormat? Format { get; init; }
+        public string? Architecture { get; init; }
         public string? Hook { get; init; }
         public string? Problem { get; init; }
         public required long Parameters { get; init; }
@@ -38,14 +40,15 @@ internal static class InspectCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>(
-        "inspect", "Shows what a model, an SAE, an adapter or a .safetensors file holds.", Run,
-        ["parsimony inspect assets/demo", "parsimony inspect runs/demo/sae --json"]);
+        "inspect", "Shows what a model, an SAE, an adapter or a file of tensors holds.", Run,
+        ["parsimony inspect assets/demo", "parsimony inspect runs/demo/sae --json", "parsimony inspect ae.pt"]);
 
     private static Inspection Run(Options options, Terminal terminal)
     {
-        var inspection = Directory.Exists(options.Path) ? InspectFolder(options.Path)
+        var inspection = SaeFiles.Sniff(options.Path) is { } format ? InspectSae(options.Path, format)
+            : Directory.Exists(options.Path) ? InspectFolder(options.Path)
             : File.Exists(options.Path) ? Inspect("weights file", options.Path, [options.Path], null)
-            : throw new FileNotFoundException($"'{options.Path}' does not exist; expected a folder or a .safetensors file.");
+            : throw new FileNotFoundException($"'{options.Path}' does not exist; expected a folder or a file of tensors.");
         if (!terminal.Json) Print(inspection, terminal);
         return inspection;
     }
@@ -53,8 +56,6 @@ internal static class InspectCommand
     private static Inspection InspectFolder(string folder)
     {
         string? At(string name) => File.Exists(Path.Combine(folder, name)) ? Path.Combine(folder, name) : null;
-        if (At("cfg.json") is { } sae && At("sae_weights.safetensors") is { } saeWeights)
-            return Inspect("SAE", folder, [saeWeights], sae);
         if (At("adapter_config.json") is { } adapter && At("adapter_model.safetensors") is { } dials)
             return Inspect("adapter", folder, [dials], adapter);
         if (At("config.json") is { } model && (At("model.safetensors") ?? At("model.safetensors.index.json")) is not null)
@@ -63,23 +64,37 @@ internal static class InspectCommand
             return Inspect("model", folder, [.. weights.Paths], model) with { Problem = ModelProblem(folder) };
         }
         throw new InvalidDataException($"'{folder}' is none of: a model (config.json and model.safetensors or its index), an SAE "
-            + "(cfg.json and sae_weights.safetensors), an adapter (adapter_config.json and adapter_model.safetensors).");
+            + "(cfg.json and sae_weights.safetensors, or ae.pt, sae.safetensors, params.npz), an adapter (adapter_config.json and adapter_model.safetensors).");
+    }
+
+    private static Inspection InspectSae(string path, SaeFormat format)
+    {
+        string weights = SaeFiles.WeightsPath(path);
+        string? Beside(string name) => Directory.Exists(path) && File.Exists(Path.Combine(path, name)) ? Path.Combine(path, name) : null;
+        string? config = Beside("cfg.json") ?? Beside("config.json");
+        var inspection = Inspect("SAE", path, [weights], config) with { Format = format };
+        try
+        {
+            using var stored = SaeFiles.Load(path);
+            return inspection with
+            {
+                Architecture = stored.Sae.Architecture,
+                Hook = inspection.Hook ?? stored.Hook?.ToString() ?? stored.HookName,
+                Problem = stored.Normalisation == StoredSae.Unnormalised ? null
+                    : $"its input must be normalised ({stored.Normalisation}), which is not done here; it can be converted",
+            };
+        }
+        catch (InvalidDataException e)
+        {
+            return inspection with { Problem = e.Message };
+        }
     }
 
     private static Inspection Inspect(string kind, string path, string[] weights, string? configPath)
     {
         var config = configPath is null ? null : Json.ParseObject(File.ReadAllText(configPath), configPath);
-        var tensors = new List<TensorFact>();
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        long bytes = 0;
-        foreach (string file in weights)
-        {
-            using var safetensors = SafetensorsFile.Open(file);
-            tensors.AddRange(safetensors.Tensors.Select(t =>
-                new TensorFact(t.Key, SafetensorsType.Name(t.Value.Type), t.Value.Shape, t.Value.Bytes / SafetensorsType.Size(t.Value.Type))));
-            foreach (var (key, value) in safetensors.Metadata) metadata[key] = value;
-            bytes += new FileInfo(file).Length;
-        }
+        var (tensors, metadata) = (new List<TensorFact>(), new Dictionary<string, string>(StringComparer.Ordinal));
+        foreach (string file in weights) TensorFacts.Add(file, tensors, metadata);
         return new Inspection
         {
             Kind = kind,
@@ -87,7 +102,7 @@ internal static class InspectCommand
             Config = config,
             Hook = Hook(config),
             FileMetadata = metadata,
-            Bytes = bytes,
+            Bytes = weights.Sum(file => new FileInfo(file).Length),
             Sha256 = FileHash.Sha256(weights),
             Parameters = tensors.Sum(t => t.Parameters),
             Tensors = [.. tensors.OrderBy(t => t.Name, NumbersInOrder)],
@@ -122,6 +137,8 @@ internal static class InspectCommand
             ["bytes"] = inspection.Bytes.ToString("N0"),
             ["sha256"] = inspection.Sha256,
         });
+        if (inspection.Format is { } format)
+            terminal.Say($"format      {System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName($"{format}")}, {inspection.Architecture ?? "of unknown architecture"}");
         if (inspection.Hook is not null) terminal.Say($"hook        {inspection.Hook}");
         if (inspection.Problem is not null) terminal.Say($"problem     {inspection.Problem}");
         if (inspection.Config is { Count: > 0 } config)

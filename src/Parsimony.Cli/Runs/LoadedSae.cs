@@ -1,4 +1,5 @@
 using Parsimony.Autoencoders;
+using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli.Commands;
 using Parsimony.Models;
 
@@ -22,14 +23,14 @@ internal sealed class LoadedSae : IDisposable
     public string Folder { get; }
 
     /// <summary>SHA-256 of the weights file, read once.</summary>
-    public string Sha256 => sha256 ??= SaeFolder.Sha256(Folder);
+    public string Sha256 => sha256 ??= SaeFiles.Sha256(Folder);
 
     public HookPoint At => Metadata.Hook;
 
     /// <summary>Opens what a command names.</summary>
-    /// <param name="path">An SAE folder, or a run folder that holds one.</param>
+    /// <param name="path">An SAE in a file or folder of any format, or a run folder that holds one.</param>
     /// <param name="model">A model folder; null: the one the run folder was trained on, else the bundled one.</param>
-    /// <param name="hook">Demanded hook point; null: the SAE's own.</param>
+    /// <param name="hook">Demanded hook point, or the SAE's where its file does not say it; null: the SAE's own.</param>
     public static LoadedSae Open(string path, string? model, HookPoint? hook)
     {
         string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
@@ -51,9 +52,11 @@ internal sealed class LoadedSae : IDisposable
     private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel)
     {
         string folder = RunFolder.Contains(path) ? Path.Combine(path, "sae") : path;
-        var (sae, metadata) = SaeFolder.Load(folder);
+        var (sae, metadata) = SaeFiles.Usable(SaeFiles.Load(folder), folder, at);
         try
         {
+            if (sae is Transcoder) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
+                + "so it cannot be put in the place of one activation. Name an autoencoder.");
             metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
             return new LoadedSae(model, sae, metadata, folder, ownsModel);
         }

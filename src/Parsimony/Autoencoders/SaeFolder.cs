@@ -75,8 +75,9 @@ public static class SaeFolder
         {
             Sae = sae,
             Hook = cfg.Hook,
+            HookOut = cfg.Metadata.HookOut,
             HookName = cfg.HookName,
-            ModelName = cfg.Metadata.ModelName,
+            ModelName = cfg.Metadata.ModelName is "unknown" ? null : cfg.Metadata.ModelName,
             Normalisation = fold is null ? cfg.Normalisation : StoredSae.Unnormalised,
             LogDensity = logDensity?.DetachFromDisposeScope(),
             From = SaeFormat.Saelens,

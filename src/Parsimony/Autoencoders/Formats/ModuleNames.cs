@@ -16,6 +16,7 @@ internal static partial class ModuleNames
             "" => new HookPoint(layer, HookSite.ResidPost),
             "mlp" or "mlp.dense_4h_to_h" => new HookPoint(layer, HookSite.MlpOut),
             "mlp.dense_h_to_4h" => new HookPoint(layer, HookSite.MlpPre),
+            "post_attention_layernorm" => new HookPoint(layer, HookSite.MlpIn),
             "mlp.act" => new HookPoint(layer, HookSite.MlpPost),
             "attention" or "attn" or "self_attn" => new HookPoint(layer, HookSite.AttnOut),
             _ => null,
@@ -27,6 +28,7 @@ internal static partial class ModuleNames
     {
         HookSite.ResidPre => at.Layer == 0 ? "embed_in" : $"layers.{at.Layer - 1}",
         HookSite.ResidPost => $"layers.{at.Layer}",
+        HookSite.MlpIn => $"layers.{at.Layer}.post_attention_layernorm",
         HookSite.AttnOut => $"layers.{at.Layer}.attention",
         HookSite.MlpPre => $"layers.{at.Layer}.mlp.dense_h_to_4h",
         HookSite.MlpPost => $"layers.{at.Layer}.mlp.act",

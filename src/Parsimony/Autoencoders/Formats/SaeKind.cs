@@ -26,6 +26,20 @@ public static class SaeKind
         _ => null,
     };
 
+    /// <summary>What the file says that a file of another format has no place for, in words; the function is never among it.</summary>
+    public static IReadOnlyList<string> LeftOut(StoredSae stored, SaeFormat format)
+    {
+        var left = new List<string>();
+        bool namesHook = format is SaeFormat.Saelens or SaeFormat.DictionaryLearning or SaeFormat.Sparsify;
+        if (stored.LogDensity is not null && format != SaeFormat.Saelens) left.Add("firing densities");
+        if (stored.Kept.Count > 0 && stored.From != format) left.Add($"tensors that its function does not need: {string.Join(", ", stored.Kept.Keys)}");
+        if (!namesHook && stored.HookName is not null) left.Add("hook point and model");
+        if (stored.Said is not null && format != SaeFormat.Saelens) left.Add("hashes of model and tokenizer, and how it was trained");
+        if (stored.Said is null && stored.Config is not null && stored.From != format) left.Add("the training configuration");
+        if (format == SaeFormat.GemmaScope && stored.Sae is StandardSae) left.Add("that it is a ReLU: it becomes a jumprelu with threshold 0, the same function");
+        return left;
+    }
+
     private static bool CanFold(ISparseAutoencoder sae) => sae is StandardSae or JumpReluSae or TopKSae;
 
     /// <summary>The same function with or without b_dec on the encoder's input:

@@ -38,11 +38,13 @@ internal static class SparsifyFormat
             : new TopKSae(wEnc, wDec, bEnc, bDec, k);
         tensors.ExpectNoOthers("a sparsify SAE");
         string module = (string?)cfg[HookKey] ?? Path.GetFileName(Path.GetFullPath(folder));
+        var output = ModuleNames.Hook(module);
         return new StoredSae
         {
             Sae = sae,
             HookName = module,
-            Hook = transcode ? null : ModuleNames.Hook(module), // a transcoder reads the module's input, which is not what its name stands for
+            Hook = !transcode ? output : output is { Site: HookSite.MlpOut, Layer: var layer } ? new HookPoint(layer, HookSite.MlpIn) : null,
+            HookOut = transcode ? output : null,
             ModelName = ModelOfRun(folder),
             From = SaeFormat.Sparsify,
             Config = cfg,
@@ -77,7 +79,7 @@ internal static class SparsifyFormat
         cfg["skip_connection"] = wSkip is not null;
         cfg["transcode"] = sae is Transcoder;
         cfg["d_in"] = sae.DModel;
-        if (stored.Hook is { } hook) cfg[HookKey] = ModuleNames.Module(hook);
+        if ((sae is Transcoder ? stored.HookOut : stored.Hook) is { } hook) cfg[HookKey] = ModuleNames.Module(hook);
         string weightsFile = Path.Combine(folder, WeightsFile), configFile = Path.Combine(folder, ConfigFile);
         SafetensorsFile.Write(weightsFile, tensors);
         Json.Save(configFile, cfg);

@@ -24,6 +24,9 @@ public sealed record StoredSae : IDisposable
     /// <summary>Where its activations come from; null where the file does not say it, or names a place that is not a hook point here.</summary>
     public HookPoint? Hook { get; init; }
 
+    /// <summary>Where a transcoder writes; null for others, and where the file does not say it.</summary>
+    public HookPoint? HookOut { get; init; }
+
     /// <summary>The place as the file names it; null where it does not.</summary>
     public string? HookName { get; init; }
 
@@ -56,7 +59,8 @@ public sealed record StoredSae : IDisposable
         var hook = at ?? Hook ?? throw new InvalidDataException(HookName is null
             ? "The file names no hook_name, and none was given; it must be one such as blocks.1.mlp_out."
             : $"The file names '{HookName}', which is not a hook point here; give the one it belongs to, such as blocks.1.mlp_out.");
-        return (Said ?? new SaeMetadata { Hook = hook, ModelName = ModelName ?? "unknown", LossConvention = null, TrainedBy = null }) with { Hook = hook };
+        var said = Said ?? new SaeMetadata { Hook = hook, ModelName = "unknown", LossConvention = null, TrainedBy = null };
+        return said with { Hook = hook, HookOut = HookOut ?? said.HookOut, ModelName = ModelName ?? said.ModelName };
     }
 
     /// <summary>Frees the autoencoder and the tensors kept beside it.</summary>
