@@ -17,8 +17,8 @@ internal static class App
     /// <summary>The commands in the order of the help text.</summary>
     private static Command[] Commands() =>
     [
-        DemoCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), ReportCommand.Create(),
-        GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), DoctorCommand.Create(),
+        DemoCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(),
+        ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), DoctorCommand.Create(),
     ];
 
     /// <summary>Runs one command line.</summary>

@@ -37,7 +37,8 @@ internal static class DemoCommand
         var clock = Stopwatch.StartNew();
         var run = RunFolder.At(options.Out);
         using var model = LoadedModel.Open(null);
-        TrainCommand.Run(model, Train(options, model.Folder), run, terminal);
+        var train = Train(options, model.Folder);
+        using (var data = TrainingData.Open(model, train, TrainCommand.Hooks(train))) TrainCommand.Run(data, train, run, terminal);
         using var sae = LoadedSae.Open(options.Out, model);
         EvaluateCommand.Run(sae, Evaluate(options, model.Folder), run, terminal);
         FinetuneCommand.Run(sae, Finetune(options, model.Folder), run, terminal);

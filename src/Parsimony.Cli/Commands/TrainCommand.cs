@@ -13,11 +13,14 @@ namespace Parsimony.Cli.Commands;
 /// <summary>Options of <c>parsimony train</c>.</summary>
 internal sealed record TrainOptions
 {
-    [Description("model folder in the Hugging Face layout")]
-    public required string Model { get; init; }
+    [Description("model folder in the Hugging Face layout; needed unless --cache is given")]
+    public string? Model { get; init; }
 
-    [Description("text to harvest activations from: .txt, .jsonl or .jsonl.gz")]
-    public required string Text { get; init; }
+    [Description("text to harvest activations from: .txt, .jsonl or .jsonl.gz; needed unless --cache is given")]
+    public string? Text { get; init; }
+
+    [Description("activations that 'parsimony harvest' kept, instead of a model and a text")]
+    public string? Cache { get; init; }
 
     [Description("where the SAE sits: blocks.<layer>.<site>")]
     public HookPoint Hook { get; init; } = new(1, HookSite.MlpOut);
@@ -31,6 +34,17 @@ internal sealed record TrainOptions
     public ActivationBufferOptions Buffer { get; init; } = new();
 
     public SaeTrainingOptions Sae { get; init; } = new();
+
+    /// <summary>Returns these options, or says that there is nothing to train on.</summary>
+    /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text.</exception>
+    public TrainOptions Validated()
+    {
+        string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
+        if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
+            + $"{CliCommand.ConfigFlag} file; or --cache, activations to train on instead.");
+        return Cache is null || Text is null ? this
+            : throw new ArgumentException("--cache and --text both say what to train on. Give one of them; a model may stand beside a cache, to be checked against it.");
+    }
 }
 
 /// <summary><c>parsimony train</c>: text to activations to a trained SAE.</summary>
@@ -40,76 +54,87 @@ internal static class TrainCommand
         "train", "Harvests activations from a model and trains a sparse autoencoder on them.",
         (options, terminal) =>
         {
-            using var model = LoadedModel.Open(options.Model);
+            using var data = TrainingData.Open(options, Hooks(options));
             var run = RunFolder.At(options.Out);
-            var report = Run(model, options, run, terminal);
+            var report = Run(data, options, run, terminal);
             terminal.Say($"SAE in {run.Sae}; next: parsimony evaluate {options.Out} --text <text>");
             return report;
         },
         [
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out --out runs/pythia",
+            "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
             "parsimony train --config train.json --l1-coefficient 0.02",
         ]);
 
+    /// <summary>Where an SAE of these options reads.</summary>
+    public static IReadOnlyList<HookPoint> Hooks(TrainOptions options) => [options.Hook];
+
     /// <summary>Trains, or goes on training, and saves the SAE.</summary>
-    public static RunReport Run(LoadedModel model, TrainOptions options, RunFolder run, Terminal terminal)
+    public static RunReport Run(TrainingData data, TrainOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        var at = options.Hook;
-        EnsureInModel(at, model);
-        run.Remember("train", options, isBegun: File.Exists(Path.Combine(run.Folder, "checkpoint.safetensors")));
+        options = Begin(data, options, run);
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
-
-        var contexts = model.Pack(options.Text, options.SequenceLength);
-        using var source = new ActivationBuffer(model.Model, at, contexts, options.Buffer);
-        using var trainer = new SaeTrainer(options.Sae, source, at, run.Folder);
+        using var source = new ActivationBuffer(data.Activations, options.Buffer);
+        using var trainer = NewTrainer(options, source, run);
         TrainedSae trained;
         using (var progress = terminal.Progress("train SAE", trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
             trained = trainer.Train(progress.From<TrainingProgress>(p => p.TokensSeen, Figures), terminal.Interrupted);
-        using (trained)
-        {
-            SaeFolder.Save(run.Sae, trained.Sae, Metadata(model, options, at, trained));
-            return run.Update(report => report with
-            {
-                ModelName = model.Name,
-                Hook = at.ToString(),
-                ModelSha256 = model.Model.Sha256,
-                TokenizerSha256 = model.Tokenizer.Sha256,
-                SaeSha256 = SaeFolder.Sha256(run.Sae),
-                DSae = trained.Sae.DSae,
-                TokensSeen = trained.TokensSeen,
-                Seed = options.Sae.Seed,
-                Density = DensityHistogram.Of(trained.Density.ToArray()),
-                Seconds = report.Seconds.With("train", clock),
-            });
-        }
+        using (trained) return Keep(run, data, options, trained, clock.Elapsed.TotalSeconds);
     }
 
-    private static string Figures(TrainingProgress p) =>
+    /// <summary>Writes the options into the run folder, with the sequence length that a cache decides.</summary>
+    /// <exception cref="InvalidDataException">The folder was begun with other options.</exception>
+    public static TrainOptions Begin(TrainingData data, TrainOptions options, RunFolder run)
+    {
+        options = options with { SequenceLength = data.Activations.SequenceLength };
+        run.Remember("train", options, isBegun: File.Exists(Path.Combine(run.Folder, "checkpoint.safetensors")));
+        return options;
+    }
+
+    /// <summary>A trainer for the options, which goes on from the run folder's checkpoint.</summary>
+    public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder run) =>
+        new(options.Sae, source, options.Hook, run.Folder);
+
+    /// <summary>Saves the SAE and adds to the report.</summary>
+    public static RunReport Keep(RunFolder run, TrainingData data, TrainOptions options, TrainedSae trained, double seconds)
+    {
+        SaeFolder.Save(run.Sae, trained.Sae, Metadata(data, options, trained));
+        return run.Update(report => report with
+        {
+            ModelName = data.ModelName,
+            Hook = options.Hook.ToString(),
+            ModelSha256 = data.ModelSha256,
+            TokenizerSha256 = data.TokenizerSha256,
+            SaeSha256 = SaeFolder.Sha256(run.Sae),
+            DSae = trained.Sae.DSae,
+            TokensSeen = trained.TokensSeen,
+            Seed = options.Sae.Seed,
+            Density = DensityHistogram.Of(trained.Density.ToArray()),
+            Seconds = report.Seconds.With("train", seconds),
+        });
+    }
+
+    /// <summary>What the progress line shows of a line of metrics.</summary>
+    public static string Figures(TrainingProgress p) =>
         $"loss {p.Loss:0.###}  EV {p.ExplainedVariance:0.000}  L0 {p.L0:0.0}  dead {p.DeadFraction:0 %}{Waiting(p)}";
 
     /// <summary>Which side stands still for the other, where one does.</summary>
-    private static string Waiting(TrainingProgress p) => Math.Max(p.WaitForActivations, p.WaitForTraining) < 0.005 ? ""
+    public static string Waiting(TrainingProgress p) => Math.Max(p.WaitForActivations, p.WaitForTraining) < 0.005 ? ""
         : p.WaitForActivations > p.WaitForTraining ? $"  waits for: harvest {p.WaitForActivations:0 %}" : $"  waits for: SAE {p.WaitForTraining:0 %}";
 
-    private static SaeMetadata Metadata(LoadedModel model, TrainOptions options, HookPoint at, TrainedSae trained) => new()
+    private static SaeMetadata Metadata(TrainingData data, TrainOptions options, TrainedSae trained) => new()
     {
-        Hook = at,
-        ModelName = model.Name,
-        ModelSha256 = model.Model.Sha256,
-        TokenizerSha256 = model.Tokenizer.Sha256,
+        Hook = options.Hook,
+        ModelName = data.ModelName,
+        ModelSha256 = data.ModelSha256,
+        TokenizerSha256 = data.TokenizerSha256,
         ContextSize = options.SequenceLength,
-        DatasetPath = Path.GetFileName(options.Text),
+        DatasetPath = data.Text,
         TrainingTokens = trained.TokensSeen,
         Seed = options.Sae.Seed,
         L1Coefficient = trained.SparsityCoefficient,
         DecoderConstraint = options.Sae.DecoderConstraint == DecoderConstraint.Renormalise
             ? "rows renormalised after each step" : "gradient projected, rows renormalised after each step",
     };
-
-    private static void EnsureInModel(HookPoint at, LoadedModel model)
-    {
-        if (at.Layer >= model.Model.Config.NLayers) throw new ArgumentException(
-            $"{at} names layer {at.Layer}; '{model.Folder}' has layers 0 to {model.Model.Config.NLayers - 1}.");
-    }
 }

@@ -33,5 +33,13 @@ internal sealed class LoadedModel : IDisposable
         return ContextPacker.PackFile(text, Tokenizer, sequenceLength, limit: limit);
     }
 
+    /// <summary>Refuses hook points in layers the model does not have.</summary>
+    public void EnsureHas(IEnumerable<HookPoint> hooks)
+    {
+        foreach (var at in hooks)
+            if (at.Layer >= Model.Config.NLayers)
+                throw new ArgumentException($"{at} names layer {at.Layer}; '{Folder}' has layers 0 to {Model.Config.NLayers - 1}.");
+    }
+
     public void Dispose() => Model.Dispose();
 }

@@ -7,5 +7,9 @@ internal static class Timing
 {
     /// <summary>The times so far and one more; a command that is repeated replaces its own.</summary>
     public static IReadOnlyDictionary<string, double> With(this IReadOnlyDictionary<string, double>? seconds, string step, Stopwatch clock) =>
-        new Dictionary<string, double>(seconds ?? new Dictionary<string, double>()) { [step] = Math.Round(clock.Elapsed.TotalSeconds, 2) };
+        seconds.With(step, clock.Elapsed.TotalSeconds);
+
+    /// <summary>The same with the seconds themselves.</summary>
+    public static IReadOnlyDictionary<string, double> With(this IReadOnlyDictionary<string, double>? seconds, string step, double took) =>
+        new Dictionary<string, double>(seconds ?? new Dictionary<string, double>()) { [step] = Math.Round(took, 2) };
 }

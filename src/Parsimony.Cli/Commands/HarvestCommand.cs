@@ -1,0 +1,75 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Activations;
+using Parsimony.Cli.Runs;
+using Parsimony.Files;
+using Parsimony.Models;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony harvest</c>.</summary>
+internal sealed record HarvestOptions
+{
+    [Description("model folder in the Hugging Face layout")]
+    public required string Model { get; init; }
+
+    [Description("text to harvest activations from: .txt, .jsonl or .jsonl.gz")]
+    public required string Text { get; init; }
+
+    [Description("where to read, one or more: blocks.<layer>.<site>; one pass of the model serves them all")]
+    public HookPoint[] Hook { get; init; } = [new(1, HookSite.MlpOut)];
+
+    [Description("folder of the cache; the same command on the same folder goes on where it stopped")]
+    public required string Out { get; init; }
+
+    [Description("tokens per context (the article: 128)")]
+    public int SequenceLength { get; init; } = 128;
+
+    [Description("tokens to harvest at most; none: the whole text")]
+    public long? MaxTokens { get; init; }
+
+    [Description("print disk, memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
+    public ActivationCacheOptions Cache { get; init; } = new();
+}
+
+/// <summary><c>parsimony harvest</c>: activations to disk, to be trained on without the text or the model.</summary>
+internal static class HarvestCommand
+{
+    /// <summary>The command's result.</summary>
+    internal sealed record Harvested(string Cache, IReadOnlyList<string> Hooks, long Tokens, long Bytes, double Seconds, CachePrecision Precision,
+        string? ModelSha256, string? TokenizerSha256);
+
+    public static Command Create() => CliCommand.Create<HarvestOptions>(
+        "harvest", "Runs a model over a text and keeps its activations on disk, for 'train --cache'.", Run,
+        [
+            "parsimony harvest --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out blocks.3.mlp_out --out caches/pythia",
+            "parsimony harvest --config harvest.json --precision fp32 --plan",
+        ]);
+
+    private static object Run(HarvestOptions options, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        using var model = LoadedModel.Open(options.Model);
+        model.EnsureHas(options.Hook);
+        if (options.MaxTokens is { } most && most < options.SequenceLength)
+            throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
+        var contexts = model.Pack(options.Text, options.SequenceLength, (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
+        var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
+        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text));
+
+        var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
+        long already = begun.Shards.Sum(s => (long)s.Contexts) * begun.SequenceLength;
+        terminal.WhenInterrupted = $"Finished shards are in {options.Out}; the same command goes on after them.";
+        ActivationCacheManifest written;
+        using (var progress = terminal.Progress("harvest", begun.Tokens, "tokens", already))
+            written = ActivationCache.Write(options.Out, source, contexts, options.Cache, origin, progress.From<long>(tokens => tokens),
+                cancellation: terminal.Interrupted);
+        long bytes = Directory.EnumerateFiles(options.Out).Sum(file => new FileInfo(file).Length);
+        terminal.Say($"{ByteSize.Text(bytes)} in {options.Out}; next: parsimony train --cache {options.Out} --hook {options.Hook[0]}");
+        return new Harvested(options.Out, [.. written.Hooks.Select(h => h.Hook.ToString())], written.Tokens, bytes, Math.Round(clock.Elapsed.TotalSeconds, 2),
+            written.Precision, written.ModelSha256, written.TokenizerSha256);
+    }
+}

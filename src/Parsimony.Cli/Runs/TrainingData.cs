@@ -1,0 +1,77 @@
+using Parsimony.Activations;
+using Parsimony.Cli.Commands;
+using Parsimony.Models;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>What an SAE is trained on: a model and a text, or a cache that was harvested from them.</summary>
+internal sealed class TrainingData : IDisposable
+{
+    private readonly IDisposable? owned;
+    private readonly LoadedModel? model;
+
+    private TrainingData(IContextActivations activations, LoadedModel? model, IDisposable? owned) =>
+        (Activations, this.model, this.owned) = (activations, model, owned);
+
+    /// <summary>The activations of whole contexts.</summary>
+    public IContextActivations Activations { get; }
+
+    public required string ModelName { get; init; }
+
+    public required string? ModelSha256 { get; init; }
+
+    public required string? TokenizerSha256 { get; init; }
+
+    /// <summary>Name of the text, for people.</summary>
+    public required string? Text { get; init; }
+
+    /// <summary>Opens what the options name, to be read at some hook points.</summary>
+    /// <exception cref="ArgumentException">The model has no such layer, or contexts of that length are too long for it.</exception>
+    /// <exception cref="InvalidDataException">A cache that is unfinished, or of another model, tokenizer or hook point.</exception>
+    public static TrainingData Open(TrainOptions options, IReadOnlyList<HookPoint> hooks)
+    {
+        if (options.Cache is null)
+        {
+            var model = LoadedModel.Open(options.Model);
+            try
+            {
+                return Open(model, options, hooks, owned: model);
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+        }
+        using var given = options.Model is null ? null : LoadedModel.Open(options.Model);
+        var cache = CachedActivations.Open(options.Cache, hooks, given?.Model.Sha256, given?.Tokenizer.Sha256);
+        return new TrainingData(cache, null, cache)
+        {
+            ModelName = cache.Manifest.ModelName,
+            ModelSha256 = cache.Manifest.ModelSha256,
+            TokenizerSha256 = cache.Manifest.TokenizerSha256,
+            Text = cache.Manifest.Text,
+        };
+    }
+
+    /// <summary>The same for a model that is open already and stays the caller's.</summary>
+    public static TrainingData Open(LoadedModel model, TrainOptions options, IReadOnlyList<HookPoint> hooks) => Open(model, options, hooks, owned: null);
+
+    private static TrainingData Open(LoadedModel model, TrainOptions options, IReadOnlyList<HookPoint> hooks, IDisposable? owned)
+    {
+        model.EnsureHas(hooks);
+        var contexts = model.Pack(options.Text!, options.SequenceLength);
+        return new TrainingData(new Harvester(model.Model, hooks, contexts, options.Buffer.HarvestBatchContexts), model, owned)
+        {
+            ModelName = model.Name,
+            ModelSha256 = model.Model.Sha256,
+            TokenizerSha256 = model.Tokenizer.Sha256,
+            Text = Path.GetFileName(options.Text),
+        };
+    }
+
+    /// <summary>The model that is run; null for a cache.</summary>
+    public GptNeoX? Model => model?.Model;
+
+    public void Dispose() => owned?.Dispose();
+}
