@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Parsimony.Files;
 using Parsimony.Native;
 
@@ -23,7 +24,19 @@ internal sealed class CliCommand : Command
     /// <param name="examples">Command lines for the help text.</param>
     /// <param name="needsTorch">Whether libtorch must load before <paramref name="run"/>.</param>
     public static Command Create<T>(
-        string name, string description, Func<T, Terminal, object> run, string[] examples, bool needsTorch = true) where T : class
+        string name, string description, Func<T, Terminal, object> run, string[] examples, bool needsTorch = true) where T : class =>
+        Create<T>(name, description, (options, _, terminal) => run(options, terminal), examples, needsTorch);
+
+    /// <summary>Makes a command that reads further options from a file of its own.</summary>
+    /// <typeparam name="T">Its options.</typeparam>
+    /// <param name="name">As typed.</param>
+    /// <param name="description">One sentence for the help text.</param>
+    /// <param name="run">Does the work; its second argument binds the command line anew, with an object (and the name of its source, for messages) over the
+    /// --config file and under the flags.</param>
+    /// <param name="examples">Command lines for the help text.</param>
+    /// <param name="needsTorch">Whether libtorch must load before <paramref name="run"/>.</param>
+    public static Command Create<T>(
+        string name, string description, Func<T, Func<JsonObject, string, T>, Terminal, object> run, string[] examples, bool needsTorch = true) where T : class
     {
         var command = new CliCommand(name, description, examples);
         var binder = new OptionBinder<T>();
@@ -41,7 +54,7 @@ internal sealed class CliCommand : Command
             var options = binder.Bind(parse, parse.GetValue(config));
             if (needsTorch) TorchRuntime.EnsureLoaded();
             if (parse.GetValue(threads) > 0) TorchRuntime.UseThreads(parse.GetValue(threads));
-            object result = run(options, terminal);
+            object result = run(options, (json, source) => binder.Bind(parse, parse.GetValue(config), json, source), terminal);
             if (terminal.Json) terminal.Output.Write(Json.Write(result));
             return App.DoneCode;
         });

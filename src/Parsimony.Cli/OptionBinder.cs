@@ -43,7 +43,11 @@ internal sealed class OptionBinder<T> where T : class
     /// <summary>The record that a command line and its configuration file say.</summary>
     /// <exception cref="FileNotFoundException">There is no such configuration file.</exception>
     /// <exception cref="UsageException">A key or value is unknown, missing, or out of its range.</exception>
-    public T Bind(ParseResult parse, string? configPath)
+    /// <param name="parse">The command line.</param>
+    /// <param name="configPath">The --config file; null: none.</param>
+    /// <param name="over">Further options, over that file and under the flags; null: none.</param>
+    /// <param name="source">Where those came from, for messages.</param>
+    public T Bind(ParseResult parse, string? configPath, JsonObject? over = null, string? source = null)
     {
         if (configPath is not null && !File.Exists(configPath))
             throw new FileNotFoundException($"'{configPath}' does not exist; {CliCommand.ConfigFlag} expects a JSON file.");
@@ -53,6 +57,7 @@ internal sealed class OptionBinder<T> where T : class
             foreach (var flag in flags.Where(f => f.Required))
                 foreach (string[] path in flag.Paths) Parent(json, path).Remove(path[^1]);
             if (configPath is not null) Overlay(json, Json.ParseObject(File.ReadAllText(configPath), configPath));
+            if (over is not null) Overlay(json, over);
             foreach (var flag in flags)
                 if (flag.Given(parse, out var value))
                     foreach (string[] path in flag.Paths) Parent(json, path)[path[^1]] = value?.DeepClone();
@@ -61,7 +66,7 @@ internal sealed class OptionBinder<T> where T : class
             if (missing.Count > 0)
                 throw new UsageException(
                     $"{string.Join(", ", missing)} must be given, on the command line or as a key of a {CliCommand.ConfigFlag} file.");
-            return Validated(Json.Parse<T>(json, configPath ?? "options"));
+            return Validated(Json.Parse<T>(json, source ?? configPath ?? "options"));
         }
         catch (InvalidDataException e)
         {

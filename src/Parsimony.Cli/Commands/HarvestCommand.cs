@@ -61,6 +61,14 @@ internal static class HarvestCommand
         var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text));
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
+        var plan = Plans.Harvest(model.Model, source, begun, options);
+        if (options.Plan)
+        {
+            if (plan.MemoryBytes <= plan.MemoryFree) plan = plan.Measured(source, [], isReadOnce: true, options.Cache.HarvestBatchContexts);
+            plan.Print(terminal);
+            return plan;
+        }
+        plan.Ensure("The harvest", options.Out);
         long already = begun.Shards.Sum(s => (long)s.Contexts) * begun.SequenceLength;
         terminal.WhenInterrupted = $"Finished shards are in {options.Out}; the same command goes on after them.";
         ActivationCacheManifest written;

@@ -13,6 +13,10 @@ namespace Parsimony.Cli.Commands;
 /// <summary>Options of <c>parsimony train</c>.</summary>
 internal sealed record TrainOptions
 {
+    [Positional]
+    [Description("JSON file that names several SAEs, to be trained from one stream: options for all, and a grid or a list of what differs")]
+    public string? Sweep { get; init; }
+
     [Description("model folder in the Hugging Face layout; needed unless --cache is given")]
     public string? Model { get; init; }
 
@@ -31,6 +35,9 @@ internal sealed record TrainOptions
     [Description("tokens per context (the article: 128)")]
     public int SequenceLength { get; init; } = 128;
 
+    [Description("print memory, disk and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public ActivationBufferOptions Buffer { get; init; } = new();
 
     public SaeTrainingOptions Sae { get; init; } = new();
@@ -39,6 +46,7 @@ internal sealed record TrainOptions
     /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text.</exception>
     public TrainOptions Validated()
     {
+        if (Sweep is not null) return this; // its file says the rest
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
             + $"{CliCommand.ConfigFlag} file; or --cache, activations to train on instead.");
@@ -52,9 +60,15 @@ internal static class TrainCommand
 {
     public static Command Create() => CliCommand.Create<TrainOptions>(
         "train", "Harvests activations from a model and trains a sparse autoencoder on them.",
-        (options, terminal) =>
+        (options, bind, terminal) =>
         {
+            if (options.Sweep is not null)
+            {
+                var (common, members) = SweepFile.Read(options.Sweep, bind);
+                return SweepRun.Run(common, members, terminal);
+            }
             using var data = TrainingData.Open(options, Hooks(options));
+            if (options.Plan) return Plan(data, options, [options], terminal);
             var run = RunFolder.At(options.Out);
             var report = Run(data, options, run, terminal);
             terminal.Say($"SAE in {run.Sae}; next: parsimony evaluate {options.Out} --text <text>");
@@ -64,6 +78,7 @@ internal static class TrainCommand
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out --out runs/pythia",
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
             "parsimony train --config train.json --l1-coefficient 0.02",
+            "parsimony train sweep.json --out runs/sweep",
         ]);
 
     /// <summary>Where an SAE of these options reads.</summary>
@@ -76,6 +91,7 @@ internal static class TrainCommand
         options = Begin(data, options, run);
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         using var source = new ActivationBuffer(data.Activations, options.Buffer);
+        Plans.Training(data, source, [options], run.Folder).Ensure("Training", run.Folder);
         using var trainer = NewTrainer(options, source, run);
         TrainedSae trained;
         using (var progress = terminal.Progress("train SAE", trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
@@ -93,8 +109,19 @@ internal static class TrainCommand
     }
 
     /// <summary>A trainer for the options, which goes on from the run folder's checkpoint.</summary>
-    public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder run) =>
-        new(options.Sae, source, options.Hook, run.Folder);
+    public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder? run) =>
+        new(options.Sae, source, options.Hook, run?.Folder);
+
+    /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
+    public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
+    {
+        using var source = new ActivationBuffer(data.Activations, common.Buffer);
+        var plan = Plans.Training(data, source, runs, common.Out);
+        if (plan.MemoryBytes <= plan.MemoryFree)
+            plan = plan.Measured(data.Activations, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts);
+        plan.Print(terminal);
+        return plan;
+    }
 
     /// <summary>Saves the SAE and adds to the report.</summary>
     public static RunReport Keep(RunFolder run, TrainingData data, TrainOptions options, TrainedSae trained, double seconds)

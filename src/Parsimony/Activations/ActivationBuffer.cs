@@ -77,6 +77,9 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     /// <summary>Blocks of an epoch; with 1 everything is read only once.</summary>
     public int Blocks => order.Blocks;
 
+    /// <summary>Bytes that the blocks take once they are read; with <see cref="ActivationBufferOptions.Prefetch"/> there are two.</summary>
+    public long Bytes => order.TokensIn(0) * (Hooks.Sum(at => (long)Width(at)) * sizeof(float) * (blocks.IsAhead ? 2 : 1) + sizeof(long));
+
     /// <summary>Tokens read so far, those of a block that no batch has come from yet included; divided by <see cref="HarvestSeconds"/> it is
     /// the harvest's tokens/s.</summary>
     public long TokensHarvested => blocks.Tokens;

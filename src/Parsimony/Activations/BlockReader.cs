@@ -24,6 +24,9 @@ internal sealed class BlockReader : IDisposable
     public BlockReader(IContextActivations source, ShuffleOrder order, bool ahead) =>
         (this.source, this.order, this.ahead) = (source, order, ahead && order.Blocks > 1);
 
+    /// <summary>Whether a second block is read while the first is used.</summary>
+    public bool IsAhead => ahead;
+
     /// <summary>Tokens read so far, on either thread.</summary>
     public long Tokens => Interlocked.Read(ref tokens);
 

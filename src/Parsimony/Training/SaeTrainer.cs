@@ -66,6 +66,9 @@ public sealed class SaeTrainer : IDisposable
     /// <summary>Steps done, those before a resume included.</summary>
     public long Step { get; private set; }
 
+    /// <summary>Where the source stood after the last step: what comes next for this trainer.</summary>
+    public BufferPosition Position { get; private set; }
+
     /// <summary>Tokens trained on.</summary>
     public long TokensSeen => Step * source.BatchTokens;
 
@@ -129,6 +132,7 @@ public sealed class SaeTrainer : IDisposable
             steering.Coefficient * Schedules.L1Factor(options, TokensSeen));
         var seen = sae.Run(x, target, inputs);
         Step++;
+        Position = source.Position;
         Observe(seen, x);
         if (Step % options.LogEverySteps == 0 || Step == Steps) Log(raw, seen, inputs, progress);
         if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae, options.Resampling!.Value, x, target, seen.Residual);
@@ -207,7 +211,9 @@ public sealed class SaeTrainer : IDisposable
         progress?.Report(line);
     }
 
-    private void Save()
+    /// <summary>Writes the checkpoint now, besides when it is due; nothing without a run folder.</summary>
+    /// <exception cref="InvalidOperationException">The loss is no longer finite: the last good checkpoint stays.</exception>
+    public void Save()
     {
         if (checkpointPath is null) return;
         losses.Look(Hooks);
@@ -215,7 +221,7 @@ public sealed class SaeTrainer : IDisposable
         var numbers = new CheckpointNumbers
         {
             Step = Step,
-            Position = source.Position,
+            Position = Position,
             L1Coefficient = steering.Coefficient,
             SteeringError = steering.Error,
             FiresSinceSteering = firesSinceSteering.item<double>(),
@@ -240,7 +246,8 @@ public sealed class SaeTrainer : IDisposable
             steering.Restore(saved.Numbers.L1Coefficient, saved.Numbers.SteeringError);
             firesSinceSteering.fill_(saved.Numbers.FiresSinceSteering);
             scale = new(saved.Numbers.InputScale, saved.Numbers.OutputScale);
-            (Step, resampled, source.Position) = (saved.Numbers.Step, saved.Numbers.Resampled, saved.Numbers.Position);
+            (Step, resampled, Position) = (saved.Numbers.Step, saved.Numbers.Resampled, saved.Numbers.Position);
+            source.Position = Position;
         }
         MetricsFile.TruncateTo<TrainingProgress>(metricsPath!, line => line.Step, Step);
     }

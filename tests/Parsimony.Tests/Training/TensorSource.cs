@@ -35,7 +35,7 @@ internal sealed class Told<T>(Action<T> read) : IProgress<T>
 }
 
 /// <summary>Cancels once a number of batches has been given out.</summary>
-internal sealed class StopsAt(IActivationSource source, long step, CancellationTokenSource cancel) : IActivationSource
+internal sealed class StopsAt(IActivationSource source, long step, CancellationTokenSource cancel, Func<BufferPosition, long>? stepOf = null) : IActivationSource
 {
     public IReadOnlyList<HookPoint> Hooks => source.Hooks;
 
@@ -48,7 +48,7 @@ internal sealed class StopsAt(IActivationSource source, long step, CancellationT
     public ActivationBatch Next(CancellationToken cancellation = default)
     {
         var batch = source.Next(cancellation);
-        if (source.Position.Offset == step) cancel.Cancel();
+        if ((stepOf?.Invoke(source.Position) ?? source.Position.Offset) == step) cancel.Cancel();
         return batch;
     }
 }
