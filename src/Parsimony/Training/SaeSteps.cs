@@ -39,11 +39,11 @@ public static class SaeSteps
                 var skip = o.SkipConnection ? zeros(dModel, dOut) : null;
                 using (var sae = new Transcoder(wEnc, wDec, bEnc, bDec, skip, o.TopK.K)) return new TranscoderStep(sae, options);
             default:
-                using (var sae = Affine()) return IsTheArticles(o) ? new DenseStep(sae, options) : new ReluStep(sae, options);
+                using (var sae = Affine()) return !IsTheArticles(o) ? new ReluStep(sae, options) : SparseStep.Takes(dModel) ? new SparseStep(sae, options) : new DenseStep(sae, options);
         }
     }
 
-    /// <summary>Whether <see cref="DenseStep"/> does what the options ask.</summary>
+    /// <summary>Whether <see cref="SparseStep"/> and <see cref="DenseStep"/> do what the options ask.</summary>
     private static bool IsTheArticles(SaeTrainingOptions o) => o is
     {
         GradientClip: 0,

@@ -20,13 +20,15 @@ public sealed class SchedulesTests
         DecoderConstraint = DecoderConstraint.ProjectAndRenormalise,
     };
 
-    [Fact]
-    public void Fifty_steps_under_warm_ups_and_decay_end_in_the_reference_weights()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Fifty_steps_under_warm_ups_and_decay_end_in_the_reference_weights(bool sparse)
     {
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps("standard_schedules");
         var options = Options(reference);
-        using var step = new DenseStep(reference.Start(), options);
+        using ISaeStep step = sparse ? new SparseStep(reference.Start(), options) : new DenseStep(reference.Start(), options);
         var source = GoldenSteps.Activations();
         var losses = new double[50];
         for (int s = 0; s < 50; s++)

@@ -6,32 +6,40 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tests.Training;
 
-public sealed class DenseStepTests
+/// <summary>The two ways to do the article's step, held to the same numbers.</summary>
+public sealed class StandardStepTests
 {
+    public static TheoryData<string> Ways => ["dense", "sparse"];
+
+    private const int DModel = 32, DSae = 101;
     private static readonly string[] Names = ["W_enc", "W_dec", "b_enc", "b_dec"];
 
     [Theory]
-    [InlineData("standard_renorm")]
-    [InlineData("standard_projgrad")] // its gradients are stored as they are before the projection
-    public void First_gradients_are_the_reference_ones(string golden)
+    [InlineData("dense", "standard_renorm")]
+    [InlineData("dense", "standard_projgrad")] // its gradients are stored as they are before the projection
+    [InlineData("sparse", "standard_renorm")]
+    [InlineData("sparse", "standard_projgrad")]
+    public void First_gradients_are_the_reference_ones(string way, string golden)
     {
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps(golden);
-        using var step = new DenseStep(reference.Start(), new SaeTrainingOptions { DecoderConstraint = DecoderConstraint.Renormalise });
+        using var step = Of(way, reference.Start(), new SaeTrainingOptions { DecoderConstraint = DecoderConstraint.Renormalise });
         step.Run(GoldenSteps.Activations().NextRows(), 1, learningRate: 0, reference.Config("l1_penalty"));
         foreach (string name in Names) // after one step Adam's mean is a tenth of the gradient
             reference.AssertClose("grad0", name, step.State()[$"{name}.exp_avg"] * 10, floor: 3e-5);
     }
 
     [Theory]
-    [InlineData("standard_renorm", DecoderConstraint.Renormalise)]
-    [InlineData("standard_projgrad", DecoderConstraint.ProjectAndRenormalise)]
-    public void Weights_after_one_and_fifty_steps_and_all_losses_are_the_reference_ones(string golden, DecoderConstraint constraint)
+    [InlineData("dense", "standard_renorm", DecoderConstraint.Renormalise)]
+    [InlineData("dense", "standard_projgrad", DecoderConstraint.ProjectAndRenormalise)]
+    [InlineData("sparse", "standard_renorm", DecoderConstraint.Renormalise)]
+    [InlineData("sparse", "standard_projgrad", DecoderConstraint.ProjectAndRenormalise)]
+    public void Weights_after_one_and_fifty_steps_and_all_losses_are_the_reference_ones(string way, string golden, DecoderConstraint constraint)
     {
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps(golden);
         double beta = reference.Config("l1_penalty");
-        using var step = new DenseStep(reference.Start(), new SaeTrainingOptions { DecoderConstraint = constraint });
+        using var step = Of(way, reference.Start(), new SaeTrainingOptions { DecoderConstraint = constraint });
         var source = GoldenSteps.Activations();
         var (loss, mse, l1, l0) = (new double[50], new double[50], new double[50], new double[50]);
         for (int s = 0; s < 50; s++)
@@ -48,13 +56,14 @@ public sealed class DenseStepTests
         reference.AssertClose("trace", "l0", tensor(l0));
     }
 
-    [Fact]
-    public void Hand_derived_gradients_are_those_of_autograd()
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Hand_derived_gradients_are_those_of_autograd(string way)
     {
         using var scope = NewDisposeScope();
         using var sae = Small();
         var x = Batch(1);
-        using var step = new DenseStep(sae, new SaeTrainingOptions());
+        using var step = Of(way, sae, new SaeTrainingOptions());
         step.Run(x, 1, learningRate: 0, sparsityCoefficient: 0.3);
 
         var weights = new[] { sae.WEnc, sae.WDec, sae.BEnc, sae.BDec }.Select(w => w.to(ScalarType.Float64).requires_grad_()).ToArray();
@@ -90,13 +99,15 @@ public sealed class DenseStepTests
     }
 
     [Theory]
-    [InlineData(DecoderConstraint.Renormalise)]
-    [InlineData(DecoderConstraint.ProjectAndRenormalise)]
-    public void Decoder_rows_have_unit_norm_after_every_step(DecoderConstraint constraint)
+    [InlineData("dense", DecoderConstraint.Renormalise)]
+    [InlineData("dense", DecoderConstraint.ProjectAndRenormalise)]
+    [InlineData("sparse", DecoderConstraint.Renormalise)]
+    [InlineData("sparse", DecoderConstraint.ProjectAndRenormalise)]
+    public void Decoder_rows_have_unit_norm_after_every_step(string way, DecoderConstraint constraint)
     {
         using var scope = NewDisposeScope();
         using var sae = Small();
-        using var step = new DenseStep(sae, new SaeTrainingOptions { DecoderConstraint = constraint });
+        using var step = Of(way, sae, new SaeTrainingOptions { DecoderConstraint = constraint });
         for (int s = 1; s <= 5; s++)
         {
             step.Run(Batch(s), s, 0.01, 0.1);
@@ -104,19 +115,20 @@ public sealed class DenseStepTests
         }
     }
 
-    [Fact]
-    public void Replaced_latents_are_new_and_all_others_untouched()
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void Replaced_latents_are_new_and_all_others_untouched(string way)
     {
         using var scope = NewDisposeScope();
         using var sae = Small();
-        using var step = new DenseStep(sae, new SaeTrainingOptions());
+        using var step = Of(way, sae, new SaeTrainingOptions());
         for (int s = 1; s <= 3; s++) step.Run(Batch(s), s, 0.01, 0.1);
         var before = step.State().ToDictionary(p => p.Key, p => p.Value.clone());
         var latents = tensor(new long[] { 2, 7 });
-        var (columns, rows) = (Drawn.Normal(1, 6, 2), Drawn.Normal(2, 2, 6));
+        var (columns, rows) = (Drawn.Normal(1, DModel, 2), Drawn.Normal(2, 2, DModel));
         step.Replace(latents, columns, rows);
 
-        var others = tensor(Enumerable.Range(0, 16).Where(i => i is not (2 or 7)).Select(i => (long)i).ToArray());
+        var others = tensor(Enumerable.Range(0, DSae).Where(i => i is not (2 or 7)).Select(i => (long)i).ToArray());
         foreach (var (name, now) in step.State())
         {
             if (name.StartsWith("b_dec", StringComparison.Ordinal)) continue;
@@ -128,12 +140,13 @@ public sealed class DenseStepTests
         }
     }
 
-    [Fact]
-    public void A_step_leaves_no_tensors_behind()
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void A_step_leaves_no_tensors_behind(string way)
     {
         using var outer = NewDisposeScope();
         using var sae = Small();
-        using var step = new DenseStep(sae, new SaeTrainingOptions { DecoderConstraint = DecoderConstraint.ProjectAndRenormalise });
+        using var step = Of(way, sae, new SaeTrainingOptions { DecoderConstraint = DecoderConstraint.ProjectAndRenormalise });
         var x = Batch(1);
         void Once()
         {
@@ -146,12 +159,15 @@ public sealed class DenseStepTests
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 
+    private static ISaeStep Of(string way, StandardSae start, SaeTrainingOptions options) =>
+        way == "dense" ? new DenseStep(start, options) : new SparseStep(start, options);
+
     private static StandardSae Small()
     {
         using var scope = NewDisposeScope();
-        using var newborn = StandardSae.Create(6, 16, seed: 1);
-        return new StandardSae(newborn.WEnc, newborn.WDec, Drawn.Normal(3, 16) * 0.1, Drawn.Normal(4, 6) * 0.1);
+        using var newborn = StandardSae.Create(DModel, DSae, seed: 1);
+        return new StandardSae(newborn.WEnc, newborn.WDec, Drawn.Normal(3, DSae) * 0.1, Drawn.Normal(4, DModel) * 0.1);
     }
 
-    private static Tensor Batch(long seed) => Drawn.Normal(seed, 32, 6);
+    private static Tensor Batch(long seed) => Drawn.Normal(seed, 50, DModel);
 }

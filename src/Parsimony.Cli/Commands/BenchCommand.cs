@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Globalization;
+using Parsimony.Bench;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony bench sae</c>.</summary>
+internal sealed record BenchSaeOptions
+{
+    public SaeBenchOptions Bench { get; init; } = new();
+
+    [Description("only tell the memory that training takes at the first shape and density; the benchmark calls itself so")]
+    public bool PeakOnly { get; init; }
+}
+
+/// <summary><c>parsimony bench</c>: how fast this machine trains, as ratios.</summary>
+internal static class BenchCommand
+{
+    public static Command Create()
+    {
+        var bench = new Command("bench", "Measures speed and memory on this machine.");
+        bench.Add(CliCommand.Create<BenchSaeOptions>(
+            "sae", "Times a training step: plain autograd, hand-derived dense and ours, in turns.", Run,
+            [
+                "parsimony bench sae",
+                "parsimony bench sae --shapes 512x16384 --densities 0.02,0.005 --json",
+            ]));
+        return bench;
+    }
+
+    private static object Run(BenchSaeOptions options, Terminal terminal)
+    {
+        var bench = options.Bench.Validated();
+        if (options.PeakOnly)
+        {
+            var (dModel, dSae) = bench.ParsedShapes()[0];
+            long? peak = SaeBench.MeasurePeak(dModel, dSae, bench.ParsedDensities()[0], bench.BatchTokens);
+            terminal.Say($"{peak?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}");
+            return new { PeakBytes = peak };
+        }
+        var cells = (from shape in bench.ParsedShapes() from density in bench.ParsedDensities() select (shape.DModel, shape.DSae, density)).ToList();
+        var rows = new List<SaeBenchRow>();
+        using (var progress = terminal.Progress("bench sae", (long)cells.Count * (bench.Rounds + 1), "rounds"))
+            foreach (var (dModel, dSae, density) in cells)
+            {
+                long done = (long)rows.Count * (bench.Rounds + 1);
+                string name = $"{dModel}x{dSae} at {density.ToString(CultureInfo.InvariantCulture)}";
+                progress.Report(done, name);
+                rows.Add(SaeBench.Measure(dModel, dSae, density, bench, PeakOf(dModel, dSae, density, bench.BatchTokens),
+                    round => progress.Report(done + round, name), terminal.Interrupted));
+            }
+        terminal.Table(["d_model x d_sae#", "density#", "autograd ms#", "dense ms#", "ours ms#", "autograd/ours#", "dense/ours#", "x limit#", "tokens/s#", "peak MB#", "GFLOP/s#", "foreign#"],
+            rows.Select(r => (string[])[$"{r.DModel}x{r.DSae}", Text(r.Density, "0.###"), Text(r.AutogradMilliseconds, "0.0"), Text(r.DenseMilliseconds, "0.0"),
+                Text(r.OursMilliseconds, "0.0"), Text(r.RatioAutograd, "0.0"), Text(r.RatioDense, "0.00"), Text(r.TimesLimit, "0.00"), Progress.Amount(r.TokensPerSecond),
+                r.PeakBytes is { } peak ? Text(peak / 1e6, "0") : "-", Text(r.PeakGflops, "0"), Text(r.ForeignLoad, "0 %")]));
+        return rows;
+    }
+
+    // In a process of its own: memory that a variant gave back would count as ours.
+    private static long? PeakOf(int dModel, int dSae, double density, int batchTokens)
+    {
+        if (!OperatingSystem.IsLinux() || Environment.ProcessPath is not { } program) return null;
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet") start.ArgumentList.Add(typeof(BenchCommand).Assembly.Location);
+        foreach (string argument in (string[])["bench", "sae", "--peak-only", "--shapes", $"{dModel}x{dSae}", "--densities",
+            density.ToString(CultureInfo.InvariantCulture), "--batch-tokens", batchTokens.ToString(CultureInfo.InvariantCulture)])
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return long.TryParse(output.Trim(), out long peak) ? peak : null;
+    }
+
+    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

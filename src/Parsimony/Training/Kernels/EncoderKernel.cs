@@ -1,0 +1,149 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Parsimony.Training.Kernels;
+
+/// <summary>
+/// The encoder's product with what follows it: blocks of latents times panels of tokens in registers of 6 latents by two vectors of tokens, and, while a block's
+/// pre-activations are still in cache, the entries above zero written out. The dense matrix is never stored.
+/// </summary>
+/// <remarks>The latents' rows are read where they lie (6 broadcasts from 6 rows), not packed: a row is contiguous already, and a block of it stays in the second-level cache.</remarks>
+internal sealed unsafe class EncoderKernel<V> : IDisposable
+    where V : struct, ILanes<V>
+{
+    private const int Rows = 6;          // latents in registers: 12 accumulators hide the latency of two multiply-adds a cycle
+    private const int BlockLatents = 96; // their pre-activations of a batch of 1024: 393 kB
+    private const int Depth = 256;       // of d_model at a time: a panel of it stays in the first-level cache
+
+    private readonly TokenTiles x;
+    private readonly ActiveEntries active;
+    private readonly NativeArray<float>[] preActivations; // of a block, by worker, [panel][6 latents][row][panel tokens]
+    private readonly NativeArray<uint>[] masks;           // of a block, by worker, [latent][panel]
+
+    public EncoderKernel(TokenTiles x, ActiveEntries active, int workers)
+    {
+        (this.x, this.active) = (x, active);
+        preActivations = [.. Enumerable.Range(0, workers).Select(_ => new NativeArray<float>((long)BlockLatents * x.Panels * x.PanelTokens))];
+        masks = [.. Enumerable.Range(0, workers).Select(_ => new NativeArray<uint>((long)BlockLatents * x.Panels))];
+    }
+
+    /// <summary>Tokens of a panel.</summary>
+    public static int PanelTokens => 2 * V.Count;
+
+    /// <summary>Number of tasks for <see cref="Encode"/>.</summary>
+    public int Blocks => (active.DSae + BlockLatents - 1) / BlockLatents;
+
+    /// <summary>Finds the entries of one block of latents.</summary>
+    /// <param name="worker">Whose scratch memory.</param>
+    /// <param name="block">0 to <see cref="Blocks"/> - 1.</param>
+    /// <param name="wEnc">One row per latent, <c>[d_sae, d_model]</c>.</param>
+    /// <param name="bEnc"><c>[d_sae]</c>.</param>
+    public void Encode(int worker, int block, float* wEnc, float* bEnc)
+    {
+        int first = block * BlockLatents, latents = Math.Min(BlockLatents, active.DSae - first), groups = (latents + Rows - 1) / Rows;
+        float* pre = preActivations[worker].Pointer;
+        uint* mask = masks[worker].Pointer;
+        int tile = Rows * x.PanelTokens;
+        for (int k = 0; k < x.DModel; k += Depth)
+        {
+            int depth = Math.Min(Depth, x.DModel - k), share = depth * x.PanelTokens / groups;
+            for (int panel = 0; panel < x.Panels; panel++)
+            {
+                float* tokens = x.Panel(panel) + (long)k * x.PanelTokens, next = x.Panel((panel + 1) % x.Panels) + (long)k * x.PanelTokens;
+                float* to = pre + (long)panel * groups * tile;
+                for (int group = 0; group < groups; group++, to += tile)
+                {
+                    Prefetch.ToSecondLevel(next + group * share, share);
+                    Multiply(depth, wEnc + (long)(first + group * Rows) * x.DModel + k, x.DModel, Math.Min(Rows, latents - group * Rows), tokens, to, k > 0);
+                }
+                if (k + depth == x.DModel) Compare(pre + (long)panel * groups * tile, bEnc + first, latents, panel, mask);
+            }
+        }
+        for (int latent = 0; latent < latents; latent++)
+            Extract(first + latent, mask + latent * x.Panels, pre + latent * x.PanelTokens, groups * tile, bEnc[first + latent]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var scratch in preActivations) scratch.Dispose();
+        foreach (var scratch in masks) scratch.Dispose();
+    }
+
+    // c[row][token] (+)= sum over k of w[row][k] x[k][token]. Rows past the last repeat it; nobody reads what they give.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply(int depth, float* w, nint stride, int rows, float* x, float* c, bool add)
+    {
+        int n = V.Count;
+        float* w0 = w, w1 = w + (rows > 1 ? stride : 0), w2 = w + (rows > 2 ? 2 * stride : 0), w3 = w + (rows > 3 ? 3 * stride : 0),
+            w4 = w + (rows > 4 ? 4 * stride : 0), w5 = w + (rows > 5 ? 5 * stride : 0);
+        V c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51;
+        if (add)
+        {
+            (c00, c01, c10, c11) = (V.Load(c), V.Load(c + n), V.Load(c + 2 * n), V.Load(c + 3 * n));
+            (c20, c21, c30, c31) = (V.Load(c + 4 * n), V.Load(c + 5 * n), V.Load(c + 6 * n), V.Load(c + 7 * n));
+            (c40, c41, c50, c51) = (V.Load(c + 8 * n), V.Load(c + 9 * n), V.Load(c + 10 * n), V.Load(c + 11 * n));
+        }
+        else
+        {
+            c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = c40 = c41 = c50 = c51 = V.Zero;
+        }
+        for (nint k = 0; k < depth; k++, x += 2 * n)
+        {
+            V x0 = V.Load(x), x1 = V.Load(x + n);
+            var weight = V.Broadcast(w0[k]);
+            (c00, c01) = (V.MultiplyAdd(weight, x0, c00), V.MultiplyAdd(weight, x1, c01));
+            weight = V.Broadcast(w1[k]);
+            (c10, c11) = (V.MultiplyAdd(weight, x0, c10), V.MultiplyAdd(weight, x1, c11));
+            weight = V.Broadcast(w2[k]);
+            (c20, c21) = (V.MultiplyAdd(weight, x0, c20), V.MultiplyAdd(weight, x1, c21));
+            weight = V.Broadcast(w3[k]);
+            (c30, c31) = (V.MultiplyAdd(weight, x0, c30), V.MultiplyAdd(weight, x1, c31));
+            weight = V.Broadcast(w4[k]);
+            (c40, c41) = (V.MultiplyAdd(weight, x0, c40), V.MultiplyAdd(weight, x1, c41));
+            weight = V.Broadcast(w5[k]);
+            (c50, c51) = (V.MultiplyAdd(weight, x0, c50), V.MultiplyAdd(weight, x1, c51));
+        }
+        c00.Store(c);
+        c01.Store(c + n);
+        c10.Store(c + 2 * n);
+        c11.Store(c + 3 * n);
+        c20.Store(c + 4 * n);
+        c21.Store(c + 5 * n);
+        c30.Store(c + 6 * n);
+        c31.Store(c + 7 * n);
+        c40.Store(c + 8 * n);
+        c41.Store(c + 9 * n);
+        c50.Store(c + 10 * n);
+        c51.Store(c + 11 * n);
+    }
+
+    // One bit per token of the panel: pre + b > 0.
+    private void Compare(float* pre, float* bias, int latents, int panel, uint* mask)
+    {
+        int n = V.Count, tokens = x.Batch - panel * x.PanelTokens;
+        uint inBatch = tokens >= 32 ? uint.MaxValue : (1u << tokens) - 1;
+        for (int latent = 0; latent < latents; latent++, pre += 2 * n)
+        {
+            var b = V.Broadcast(bias[latent]);
+            uint low = V.Above(V.Add(V.Load(pre), b), V.Zero), high = V.Above(V.Add(V.Load(pre + n), b), V.Zero);
+            mask[latent * x.Panels + panel] = (low | high << n) & inBatch;
+        }
+    }
+
+    private void Extract(int latent, uint* mask, float* pre, nint panelStride, float bias)
+    {
+        int count = 0;
+        for (int panel = 0; panel < x.Panels; panel++) count += BitOperations.PopCount(mask[panel]);
+        long at = active.Reserve(count);
+        (active.Counts[latent], active.Offsets[latent]) = (count, at);
+        ushort* token = active.Tokens + at;
+        float* value = active.Values + at;
+        for (int panel = 0; panel < x.Panels; panel++)
+            for (uint bits = mask[panel]; bits != 0; bits &= bits - 1)
+            {
+                int i = BitOperations.TrailingZeroCount(bits);
+                *token++ = (ushort)(panel * x.PanelTokens + i);
+                *value++ = pre[panel * panelStride + i] + bias;
+            }
+    }
+}

@@ -1,0 +1,134 @@
+using Parsimony.Autoencoders;
+using Parsimony.Training;
+using Parsimony.Training.Kernels;
+using TorchSharp;
+using Xunit;
+using static TorchSharp.torch;
+
+namespace Parsimony.Tests.Training;
+
+/// <summary>The kernels at every register width, also those that this machine has to imitate.</summary>
+public sealed class SparsePassesTests
+{
+    private const int DModel = 128, DSae = 601, Batch = 75; // neither blocks nor chunks nor panels come out even
+    private static readonly string[] Names = ["W_enc", "W_dec", "b_enc", "b_dec"];
+
+    [Theory]
+    [InlineData(128, 1, DecoderConstraint.Renormalise)]
+    [InlineData(256, 1, DecoderConstraint.Renormalise)]
+    [InlineData(512, 1, DecoderConstraint.Renormalise)]
+    [InlineData(256, 3, DecoderConstraint.ProjectAndRenormalise)]
+    [InlineData(512, 2, DecoderConstraint.ProjectAndRenormalise)]
+    public void Five_steps_are_as_near_to_float64_as_the_dense_ones(int bits, int threads, DecoderConstraint constraint)
+    {
+        using var scope = NewDisposeScope();
+        var options = new SaeTrainingOptions { DecoderConstraint = constraint };
+        using var start = Start();
+        using var dense = new DenseStep(start, options);
+        using var team = new ThreadTeam(threads);
+        var rows = Rows(start);
+        using var passes = Passes(bits, team, options, rows);
+        var exact = new[] { start.WEnc, start.WDec, start.BEnc, start.BDec }.Select(t => nn.Parameter(t.to(ScalarType.Float64))).ToArray();
+        using var adam = optim.Adam(exact, 0.003);
+        for (int step = 1; step <= 5; step++)
+        {
+            var x = Drawn.Normal(step, Batch, DModel);
+            var inputs = new SaeStepInputs(step, 0.003, 0.05);
+            var expected = dense.Run(x, x, inputs);
+            var (mse, l1) = passes.Run(x, inputs);
+            Assert.Equal(expected.Mse.item<float>(), mse, 1e-5 * mse);
+            Assert.Equal(expected.Sparsity.item<float>(), l1, 1e-5 * l1);
+            Assert.True(expected.Fires.eq(passes.Fires()).all().item<bool>());
+            Assert.True((expected.Residual - passes.Residual()).abs().max().item<float>() < 1e-4);
+            StepInFloat64(exact, adam, x.to(ScalarType.Float64), 0.05, constraint);
+        }
+        for (int i = 0; i < Names.Length; i++)
+        {
+            double sparseError = Error99(rows[i][0], i == 0 ? exact[i].t() : exact[i]), denseError = Error99(dense.State()[Names[i]], exact[i]);
+            Assert.True(sparseError <= 2 * denseError, $"{Names[i]} is off by {sparseError:g3}, the dense step by {denseError:g3}");
+        }
+    }
+
+    [Fact]
+    public void The_number_of_threads_changes_no_bit()
+    {
+        using var scope = NewDisposeScope();
+        using var start = Start();
+        var results = new[] { 1, 2, 5 }.Select(threads =>
+        {
+            using var team = new ThreadTeam(threads);
+            var rows = Rows(start);
+            using var passes = Passes(256, team, new SaeTrainingOptions(), rows);
+            for (int step = 1; step <= 3; step++) passes.Run(Drawn.Normal(step, Batch, DModel), new SaeStepInputs(step, 0.003, 0.05));
+            return rows;
+        }).ToArray();
+        foreach (var other in results[1..])
+            for (int i = 0; i < Names.Length; i++)
+                for (int part = 0; part < 3; part++) Assert.True(results[0][i][part].SameBits(other[i][part]), $"{Names[i]} {part}");
+    }
+
+    [Fact]
+    public void A_latent_that_no_token_wakes_moves_as_dense_Adam_moves_it()
+    {
+        using var scope = NewDisposeScope();
+        using var start = Start();
+        start.BEnc.fill_(-100);
+        using var step = new SparseStep(start, new SaeTrainingOptions());
+        step.State()["W_enc.exp_avg"].fill_(0.1f);
+        var before = step.State()["W_enc"].clone();
+        var seen = step.Run(Drawn.Normal(1, Batch, DModel), 1, 0.01, 0.1);
+        Assert.Equal(0, seen.Fires.sum().item<float>());
+        Assert.True((step.State()["W_enc"] - before).abs().min().item<float>() > 0, "a moment of 0.1 must move every weight");
+        Assert.Equal(0.09f, step.State()["W_enc.exp_avg"].max().item<float>(), 1e-6f);
+    }
+
+    [Fact]
+    public void A_fault_in_a_task_reaches_the_caller_and_the_team_goes_on()
+    {
+        using var team = new ThreadTeam(3);
+        Assert.Contains("no", Assert.Throws<InvalidOperationException>(() => team.Run(10, (_, task) => throw new ArgumentException("no"))).Message);
+        int done = 0;
+        team.Run(1000, (_, _) => Interlocked.Increment(ref done));
+        Assert.Equal(1000, done);
+    }
+
+    private static ISparsePasses Passes(int bits, ThreadTeam team, SaeTrainingOptions options, Tensor[][] rows)
+    {
+        AdamPointers Of(int i) => new(rows[i][0], rows[i][1], rows[i][2]);
+        var latents = new LatentRows(Of(0), Of(1), Of(2), Of(3));
+        return bits switch
+        {
+            128 => new SparsePasses<Lanes128, Lanes128>(team, options, latents, Batch, DModel, DSae),
+            256 => new SparsePasses<Lanes256, Lanes256>(team, options, latents, Batch, DModel, DSae),
+            _ => new SparsePasses<Lanes512, Lanes512>(team, options, latents, Batch, DModel, DSae),
+        };
+    }
+
+    private static Tensor[][] Rows(StandardSae sae) =>
+        [.. new[] { sae.WEnc.t().contiguous(), sae.WDec, sae.BEnc, sae.BDec }.Select(t => new[] { t.clone(), zeros_like(t), zeros_like(t) })];
+
+    private static StandardSae Start()
+    {
+        using var scope = NewDisposeScope();
+        using var newborn = StandardSae.Create(DModel, DSae, seed: 1);
+        return new StandardSae(newborn.WEnc, newborn.WDec, Drawn.Normal(3, DSae) * 0.5 - 1, Drawn.Normal(4, DModel) * 0.1);
+    }
+
+    // 99 % of all weights are nearer than this. The largest error says nothing: where a gradient nearly cancels, Adam makes a full step of what rounding left.
+    private static double Error99(Tensor actual, Tensor exact)
+    {
+        var errors = (actual.to(ScalarType.Float64) - exact).abs().reshape(-1);
+        return errors.kthvalue(Math.Max(1, errors.numel() * 99 / 100), 0).values.item<double>();
+    }
+
+    private static void StepInFloat64(TorchSharp.Modules.Parameter[] w, optim.Optimizer adam, Tensor x, double l1, DecoderConstraint constraint)
+    {
+        adam.zero_grad();
+        var f = nn.functional.relu((x - w[3]).matmul(w[0]) + w[2]);
+        ((f.matmul(w[1]) + w[3] - x).square().sum(1).mean() + l1 * f.sum(1).mean()).backward();
+        using var _ = no_grad();
+        if (constraint == DecoderConstraint.ProjectAndRenormalise) DecoderRow.ProjectOut(w[1].grad!, w[1]);
+        adam.step();
+        DecoderRow.Renormalise(w[1]);
+    }
+}
