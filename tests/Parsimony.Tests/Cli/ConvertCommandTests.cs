@@ -71,7 +71,7 @@ public sealed class ConvertCommandTests : IDisposable
     [Fact]
     public void Inspect_shows_files_of_every_format()
     {
-        foreach (var (format, path) in (( string, string )[])[("dictionary_learning", "dl"), ("openai", "a.pt"), ("plain", "p.pt")])
+        foreach (var (format, path) in ((string, string)[])[("dictionary_learning", "dl"), ("openai", "a.pt"), ("plain", "p.pt")])
         {
             Json("convert", sae, folder.File(path), "--to", format, "--json");
             var seen = Json("inspect", folder.File(path), "--json");
