@@ -126,7 +126,8 @@ internal static class TrainCommand
     /// <summary>Saves the SAE and adds to the report.</summary>
     public static RunReport Keep(RunFolder run, TrainingData data, TrainOptions options, TrainedSae trained, double seconds)
     {
-        SaeFolder.Save(run.Sae, trained.Sae, Metadata(data, options, trained));
+        using var density = TorchSharp.torch.tensor(trained.Density.ToArray());
+        SaeFolder.Save(run.Sae, trained.Sae, Metadata(data, options, trained), density);
         return run.Update(report => report with
         {
             ModelName = data.ModelName,
@@ -160,6 +161,7 @@ internal static class TrainCommand
         DatasetPath = data.Text,
         TrainingTokens = trained.TokensSeen,
         Seed = options.Sae.Seed,
+        K = trained.Sae is JumpReluSae ? options.Sae.TopK.K : null,
         L1Coefficient = trained.SparsityCoefficient,
         DecoderConstraint = options.Sae.DecoderConstraint == DecoderConstraint.Renormalise
             ? "rows renormalised after each step" : "gradient projected, rows renormalised after each step",

@@ -107,6 +107,7 @@ internal sealed record SaeConfig
                 DatasetPath = Text(metadata, "dataset_path"),
                 TrainingTokens = (long?)metadata["training_tokens"] ?? 0,
                 Seed = (long?)metadata["seed"],
+                K = architecture is "jumprelu" or "batchtopk" or "matryoshka_batchtopk" ? (int?)metadata["k"] ?? (int?)cfg["k"] : null,
                 L1Coefficient = (double?)metadata["l1_coefficient"],
                 LossConvention = Text(metadata, "loss_convention"),
                 DecoderConstraint = Text(metadata, "decoder_constraint"),

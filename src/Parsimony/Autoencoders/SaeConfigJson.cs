@@ -32,7 +32,7 @@ internal static class SaeConfigJson
     public static IReadOnlySet<string> Own { get; } = new HashSet<string>(StringComparer.Ordinal)
     {
         "sae_lens_version", "model_name", "hook_name", "hook_name_out", "context_size", "dataset_path", "hook_point", "hook_point_out", "model_sha256",
-        "tokenizer_sha256", "training_tokens", "seed", "l1_coefficient", "loss_convention", "decoder_constraint", "trained_by",
+        "tokenizer_sha256", "training_tokens", "seed", "k", "l1_coefficient", "loss_convention", "decoder_constraint", "trained_by",
     };
 
     /// <summary>The text of cfg.json.</summary>
@@ -98,6 +98,7 @@ internal static class SaeConfigJson
         metadata["tokenizer_sha256"] = of.TokenizerSha256;
         metadata["training_tokens"] = of.TrainingTokens;
         metadata["seed"] = of.Seed;
+        if (of.K is { } k) metadata["k"] = k;
         metadata["l1_coefficient"] = of.L1Coefficient;
         metadata["loss_convention"] = of.LossConvention;
         metadata["decoder_constraint"] = of.DecoderConstraint;

@@ -35,6 +35,9 @@ public sealed record SaeMetadata
     /// <summary>Seed of the training run; null when unknown.</summary>
     public long? Seed { get; init; }
 
+    /// <summary>Active latents per token it was trained for, where the SAE itself does not say it: BatchTopK, which is used through its threshold; null for others.</summary>
+    public int? K { get; init; }
+
     /// <summary>The weight of the L1 term at the end of training; null when unknown.</summary>
     public double? L1Coefficient { get; init; }
 

@@ -126,7 +126,7 @@ internal static class DictionaryLearningFormat
     };
 
     private static int? K(StoredSae stored) => stored.Sae is TopKSae topK ? topK.K
-        : stored.Kept.TryGetValue("k", out var k) ? k.to(ScalarType.Int32).item<int>() : null;
+        : stored.Kept.TryGetValue("k", out var k) ? k.to(ScalarType.Int32).item<int>() : stored.Said?.K;
 
     private static List<KeyValuePair<string, object>> State(StoredSae stored, string kind)
     {

@@ -55,6 +55,22 @@ public sealed class ForeignFilesTests : IDisposable
     }
 
     [Fact]
+    public void BatchTopK_of_our_own_goes_to_dictionary_learning_because_its_k_is_kept()
+    {
+        using var scope = NewDisposeScope();
+        using var sae = SomeKind.Make("jumprelu, one threshold");
+        var metadata = new SaeMetadata { Hook = new HookPoint(1, HookSite.MlpOut), ModelName = "tiny", K = K };
+        SaeFolder.Save(folder.File("ours"), sae, metadata);
+        using var stored = SaeFiles.Load(folder.File("ours"));
+        Assert.Equal(metadata, stored.MetadataAt());
+        SaeFiles.Save(folder.File("theirs"), SaeFormat.DictionaryLearning, stored);
+        using var back = SaeFiles.Load(folder.File("theirs"));
+        Assert.Contains("\"BatchTopKSAE\"", back.Config!.ToJsonString(), StringComparison.Ordinal);
+        Assert.Equal(K, back.Kept["k"].item<int>());
+        foreach (var (name, weight) in sae.Weights) Assert.True(back.Sae.Weights[name].SameBits(weight), name);
+    }
+
+    [Fact]
     public void Matryoshka_of_dictionary_learning_comes_back_with_its_groups()
     {
         using var scope = NewDisposeScope();
