@@ -29,6 +29,9 @@ internal sealed record TrainOptions
     [Description("where the SAE sits: blocks.<layer>.<site>")]
     public HookPoint Hook { get; init; } = new(1, HookSite.MlpOut);
 
+    [Description("transcoder: where it reads, --hook being what it learns to make; none: mlp_in of the same layer")]
+    public HookPoint? InputHook { get; init; }
+
     [Description("run folder; the same command on the same folder goes on where it stopped")]
     public string Out { get; init; } = "runs/sae";
 
@@ -50,6 +53,8 @@ internal sealed record TrainOptions
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
             + $"{CliCommand.ConfigFlag} file; or --cache, activations to train on instead.");
+        if (InputHook is not null && Sae.Architecture != SaeArchitecture.Transcoder)
+            throw new ArgumentException($"--input-hook is {InputHook}; it is a transcoder's only (--architecture transcoder). All others read at --hook.");
         return Cache is null || Text is null ? this
             : throw new ArgumentException("--cache and --text both say what to train on. Give one of them; a model may stand beside a cache, to be checked against it.");
     }
@@ -81,8 +86,12 @@ internal static class TrainCommand
             "parsimony train sweep.json --out runs/sweep",
         ]);
 
-    /// <summary>Where an SAE of these options reads.</summary>
-    public static IReadOnlyList<HookPoint> Hooks(TrainOptions options) => [options.Hook];
+    /// <summary>The hook points whose activations an SAE of these options needs.</summary>
+    public static IReadOnlyList<HookPoint> Hooks(TrainOptions options) => Input(options) is { } input && input != options.Hook ? [input, options.Hook] : [options.Hook];
+
+    /// <summary>Where a transcoder reads; null for all others, which read what they reconstruct.</summary>
+    private static HookPoint? Input(TrainOptions options) => options.Sae.Architecture == SaeArchitecture.Transcoder
+        ? options.InputHook ?? options.Hook with { Site = HookSite.MlpIn } : null;
 
     /// <summary>Trains, or goes on training, and saves the SAE.</summary>
     public static RunReport Run(TrainingData data, TrainOptions options, RunFolder run, Terminal terminal)
@@ -110,7 +119,7 @@ internal static class TrainCommand
 
     /// <summary>A trainer for the options, which goes on from the run folder's checkpoint.</summary>
     public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder? run) =>
-        new(options.Sae, source, options.Hook, run?.Folder);
+        new(options.Sae, source, options.Hook, run?.Folder, input: Input(options));
 
     /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
     public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
@@ -153,7 +162,8 @@ internal static class TrainCommand
 
     private static SaeMetadata Metadata(TrainingData data, TrainOptions options, TrainedSae trained) => new()
     {
-        Hook = options.Hook,
+        Hook = Input(options) ?? options.Hook,
+        HookOut = Input(options) is null ? null : options.Hook,
         ModelName = data.ModelName,
         ModelSha256 = data.ModelSha256,
         TokenizerSha256 = data.TokenizerSha256,

@@ -52,6 +52,22 @@ public sealed class SweepCommandTests : IDisposable
     }
 
     [Fact]
+    public void Architectures_are_swept_like_any_other_key_a_transcoder_with_its_two_hook_points()
+    {
+        Write("""
+            "grid": { "k": [4] }, "runs": [ { "name": "topk", "architecture": "topk" }, { "name": "batchtopk", "architecture": "batchtopk" },
+              { "name": "transcoder", "architecture": "transcoder", "hook": "blocks.2.mlp_out" } ]
+            """);
+        var rows = Json("train", sweep, "--json").EnumerateArray().ToList();
+        Assert.Equal(["topk_k-4", "batchtopk_k-4", "transcoder_k-4"], rows.Select(r => r.GetProperty("name").GetString()));
+        Assert.Equal(4, rows[0].GetProperty("l0").GetDouble());
+        string saved = File.ReadAllText(Path.Combine(rows[2].GetProperty("folder").GetString()!, "sae", "cfg.json"));
+        Assert.Contains("blocks.2.mlp_in", saved, StringComparison.Ordinal);
+        Assert.Contains("blocks.2.mlp_out", saved, StringComparison.Ordinal);
+        Assert.Contains("--input-hook is blocks.0.mlp_in; it is a transcoder's only", Fail(2, [.. One, "--input-hook", "blocks.0.mlp_in"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_interrupted_sweep_says_how_to_go_on()
     {
         Write(Two);
