@@ -17,6 +17,7 @@ public sealed class SparseStep : ISaeStep
     private readonly ThreadTeam team;
     private readonly LearnedTensor wEnc, wDec, bEnc, bDec; // both matrices [d_sae, d_model]
     private ISparsePasses? passes;
+    private EncoderBy? encoderBy; // as a checkpoint said; a run must go on as it began
 
     /// <summary>Starts from an autoencoder, which is copied.</summary>
     /// <param name="start">First weights; stays the caller's.</param>
@@ -31,6 +32,8 @@ public sealed class SparseStep : ISaeStep
         (wEnc, wDec, bEnc, bDec) = (new(start.WEnc.t()), new(start.WDec), new(start.BEnc), new(start.BDec));
         team = new ThreadTeam(get_num_threads());
     }
+
+    private const long NotChosen = -1;
 
     private static int Narrowest => TileKernel<Lanes128>.Columns;
 
@@ -53,6 +56,7 @@ public sealed class SparseStep : ISaeStep
         {
             passes?.Dispose();
             passes = Passes(batch);
+            passes.EncoderBy = encoderBy;
         }
         var (mse, l1) = passes.Run(x.contiguous(), inputs);
         return new SaeStepResult(passes.Residual(), Scalar(mse + inputs.SparsityCoefficient * l1), Scalar(mse), Scalar(l1), passes.Fires(), Sums: passes.Sums()).MoveOut();
@@ -87,6 +91,7 @@ public sealed class SparseStep : ISaeStep
             state.Add($"{name}.exp_avg", byLatent ? learned.Mean.t() : learned.Mean);
             state.Add($"{name}.exp_avg_sq", byLatent ? learned.MeanSquare.t() : learned.MeanSquare);
         }
+        state.Add("encoder_by", tensor((long)(passes?.EncoderBy ?? encoderBy ?? (EncoderBy)NotChosen)));
         return state;
     }
 
@@ -100,6 +105,10 @@ public sealed class SparseStep : ISaeStep
                 throw new InvalidDataException(
                     $"The saved state has no tensor {name} of shape [{string.Join(", ", own.shape)}]; it belongs to another SAE.");
         foreach (var (name, own) in State()) own.copy_(state[name]);
+        long by = state["encoder_by"].item<long>();
+        encoderBy = by == NotChosen ? null : (EncoderBy)by;
+        passes?.Dispose();
+        passes = null; // the next one multiplies as the saved run did
     }
 
     /// <summary>Frees weights, moments and buffers, and ends the threads.</summary>
@@ -114,17 +123,16 @@ public sealed class SparseStep : ISaeStep
     private ISparsePasses Passes(int batch)
     {
         HugePages.ReturnFreed(); // the weights that these were copied from, before the moments double their place
-        var rows = new LatentRows(wEnc.Pointers(), wDec.Pointers(), bEnc.Pointers(), bDec.Pointers());
         bool tile512 = Vector512.IsHardwareAccelerated && DModel % TileKernel<Lanes512>.Columns == 0;
         bool tile256 = Vector256.IsHardwareAccelerated && DModel % TileKernel<Lanes256>.Columns == 0;
         return (Vector512.IsHardwareAccelerated, Vector256.IsHardwareAccelerated, tile512, tile256) switch
         {
-            (true, _, true, _) => new SparsePasses<Lanes512, Lanes512>(team, options, rows, batch, DModel, DSae),
-            (true, _, _, true) => new SparsePasses<Lanes512, Lanes256>(team, options, rows, batch, DModel, DSae),
-            (true, _, _, _) => new SparsePasses<Lanes512, Lanes128>(team, options, rows, batch, DModel, DSae),
-            (_, true, _, true) => new SparsePasses<Lanes256, Lanes256>(team, options, rows, batch, DModel, DSae),
-            (_, true, _, _) => new SparsePasses<Lanes256, Lanes128>(team, options, rows, batch, DModel, DSae),
-            _ => new SparsePasses<Lanes128, Lanes128>(team, options, rows, batch, DModel, DSae),
+            (true, _, true, _) => new SparsePasses<Lanes512, Lanes512>(team, options, wEnc, wDec, bEnc, bDec, batch),
+            (true, _, _, true) => new SparsePasses<Lanes512, Lanes256>(team, options, wEnc, wDec, bEnc, bDec, batch),
+            (true, _, _, _) => new SparsePasses<Lanes512, Lanes128>(team, options, wEnc, wDec, bEnc, bDec, batch),
+            (_, true, _, true) => new SparsePasses<Lanes256, Lanes256>(team, options, wEnc, wDec, bEnc, bDec, batch),
+            (_, true, _, _) => new SparsePasses<Lanes256, Lanes128>(team, options, wEnc, wDec, bEnc, bDec, batch),
+            _ => new SparsePasses<Lanes128, Lanes128>(team, options, wEnc, wDec, bEnc, bDec, batch),
         };
     }
 

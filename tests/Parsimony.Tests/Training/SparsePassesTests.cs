@@ -44,7 +44,7 @@ public sealed class SparsePassesTests
         }
         for (int i = 0; i < Names.Length; i++)
         {
-            double sparseError = Error99(rows[i][0], i == 0 ? exact[i].t() : exact[i]), denseError = Error99(dense.State()[Names[i]], exact[i]);
+            double sparseError = Error99(rows[i].Parameter, i == 0 ? exact[i].t() : exact[i]), denseError = Error99(dense.State()[Names[i]], exact[i]);
             Assert.True(sparseError <= 2 * denseError, $"{Names[i]} is off by {sparseError:g3}, the dense step by {denseError:g3}");
         }
     }
@@ -64,7 +64,54 @@ public sealed class SparsePassesTests
         }).ToArray();
         foreach (var other in results[1..])
             for (int i = 0; i < Names.Length; i++)
-                for (int part = 0; part < 3; part++) Assert.True(results[0][i][part].SameBits(other[i][part]), $"{Names[i]} {part}");
+                Assert.True(results[0][i].Parameter.SameBits(other[i].Parameter) && results[0][i].MeanSquare.SameBits(other[i].MeanSquare), Names[i]);
+    }
+
+    [Fact]
+    public void The_product_by_libtorch_finds_the_same_entries()
+    {
+        using var scope = NewDisposeScope();
+        using var start = Start();
+        var x = Drawn.Normal(1, Batch, DModel);
+        var results = new[] { EncoderBy.Kernel, EncoderBy.Libtorch }.Select(by =>
+        {
+            using var team = new ThreadTeam(2);
+            using var passes = Passes(512, team, new SaeTrainingOptions(), Rows(start));
+            passes.EncoderBy = by;
+            passes.Run(x, new SaeStepInputs(1, 0.003, 0.05));
+            return (Fires: passes.Fires(), Sums: passes.Sums(), Residual: passes.Residual());
+        }).ToArray();
+        Assert.True(results[0].Fires.eq(results[1].Fires).all().item<bool>());
+        Assert.True(results[0].Sums.allclose(results[1].Sums, rtol: 1e-5, atol: 1e-5));
+        Assert.True(results[0].Residual.allclose(results[1].Residual, rtol: 1e-5, atol: 1e-5));
+    }
+
+    [Fact]
+    public void Who_multiplies_is_measured_once_and_remembered()
+    {
+        using var folder = new TemporaryFolder();
+        string? before = EncoderChoice.MemoryPath;
+        try
+        {
+            EncoderChoice.MemoryPath = Path.Combine(folder.Path, "kept", "encoder.json");
+            int measured = 0;
+            EncoderBy Choose(int kernel, int libtorch) => EncoderChoice.For("a shape", () => Wait(kernel), () => Wait(libtorch));
+            void Wait(int milliseconds)
+            {
+                measured++;
+                Thread.Sleep(milliseconds);
+            }
+            Assert.Equal(EncoderBy.Libtorch, Choose(30, 1));
+            int once = measured;
+            Assert.Equal(EncoderBy.Libtorch, Choose(1, 30));
+            Assert.Equal(once, measured);
+            File.WriteAllText(EncoderChoice.MemoryPath, "spoilt");
+            Assert.Equal(EncoderBy.Kernel, Choose(1, 30));
+        }
+        finally
+        {
+            EncoderChoice.MemoryPath = before;
+        }
     }
 
     [Fact]
@@ -92,20 +139,17 @@ public sealed class SparsePassesTests
         Assert.Equal(1000, done);
     }
 
-    private static ISparsePasses Passes(int bits, ThreadTeam team, SaeTrainingOptions options, Tensor[][] rows)
+    private static ISparsePasses Passes(int bits, ThreadTeam team, SaeTrainingOptions options, LearnedTensor[] rows)
     {
-        AdamPointers Of(int i) => new(rows[i][0], rows[i][1], rows[i][2]);
-        var latents = new LatentRows(Of(0), Of(1), Of(2), Of(3));
         return bits switch
         {
-            128 => new SparsePasses<Lanes128, Lanes128>(team, options, latents, Batch, DModel, DSae),
-            256 => new SparsePasses<Lanes256, Lanes256>(team, options, latents, Batch, DModel, DSae),
-            _ => new SparsePasses<Lanes512, Lanes512>(team, options, latents, Batch, DModel, DSae),
+            128 => new SparsePasses<Lanes128, Lanes128>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
+            256 => new SparsePasses<Lanes256, Lanes256>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
+            _ => new SparsePasses<Lanes512, Lanes512>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
         };
     }
 
-    private static Tensor[][] Rows(StandardSae sae) =>
-        [.. new[] { sae.WEnc.t().contiguous(), sae.WDec, sae.BEnc, sae.BDec }.Select(t => new[] { t.clone(), zeros_like(t), zeros_like(t) })];
+    private static LearnedTensor[] Rows(StandardSae sae) => [new(sae.WEnc.t()), new(sae.WDec), new(sae.BEnc), new(sae.BDec)];
 
     private static StandardSae Start()
     {

@@ -1,5 +1,5 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
+using static TorchSharp.torch;
 
 namespace Parsimony.Training.Kernels;
 
@@ -8,37 +8,38 @@ namespace Parsimony.Training.Kernels;
 /// pre-activations are still in cache, the entries above zero written out. The dense matrix is never stored.
 /// </summary>
 /// <remarks>The latents' rows are read where they lie (6 broadcasts from 6 rows), not packed: a row is contiguous already, and a block of it stays in the second-level cache.</remarks>
-internal sealed unsafe class EncoderKernel<V> : IDisposable
+internal sealed unsafe class EncoderKernel<V> : IEncoderProduct
     where V : struct, ILanes<V>
 {
     private const int Rows = 6;          // latents in registers: 12 accumulators hide the latency of two multiply-adds a cycle
     private const int BlockLatents = 96; // their pre-activations of a batch of 1024: 393 kB
     private const int Depth = 256;       // of d_model at a time: a panel of it stays in the first-level cache
 
+    private readonly ThreadTeam team;
     private readonly TokenTiles x;
     private readonly ActiveEntries active;
+    private readonly LatentRows rows;
     private readonly NativeArray<float>[] preActivations; // of a block, by worker, [panel][6 latents][row][panel tokens]
     private readonly NativeArray<uint>[] masks;           // of a block, by worker, [latent][panel]
 
-    public EncoderKernel(TokenTiles x, ActiveEntries active, int workers)
+    public EncoderKernel(ThreadTeam team, TokenTiles x, ActiveEntries active, LatentRows rows)
     {
-        (this.x, this.active) = (x, active);
-        preActivations = [.. Enumerable.Range(0, workers).Select(_ => new NativeArray<float>((long)BlockLatents * x.Panels * x.PanelTokens))];
-        masks = [.. Enumerable.Range(0, workers).Select(_ => new NativeArray<uint>((long)BlockLatents * x.Panels))];
+        (this.team, this.x, this.active, this.rows) = (team, x, active, rows);
+        preActivations = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<float>((long)BlockLatents * x.Panels * x.PanelTokens))];
+        masks = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<uint>((long)BlockLatents * x.Panels))];
     }
 
     /// <summary>Tokens of a panel.</summary>
     public static int PanelTokens => 2 * V.Count;
 
-    /// <summary>Number of tasks for <see cref="Encode"/>.</summary>
-    public int Blocks => (active.DSae + BlockLatents - 1) / BlockLatents;
+    /// <inheritdoc/>
+    public void FindActive(Tensor x)
+    {
+        active.Clear();
+        team.Run((active.DSae + BlockLatents - 1) / BlockLatents, (worker, block) => Encode(worker, block, rows.WEnc.P, rows.BEnc.P));
+    }
 
-    /// <summary>Finds the entries of one block of latents.</summary>
-    /// <param name="worker">Whose scratch memory.</param>
-    /// <param name="block">0 to <see cref="Blocks"/> - 1.</param>
-    /// <param name="wEnc">One row per latent, <c>[d_sae, d_model]</c>.</param>
-    /// <param name="bEnc"><c>[d_sae]</c>.</param>
-    public void Encode(int worker, int block, float* wEnc, float* bEnc)
+    private void Encode(int worker, int block, float* wEnc, float* bEnc)
     {
         int first = block * BlockLatents, latents = Math.Min(BlockLatents, active.DSae - first), groups = (latents + Rows - 1) / Rows;
         float* pre = preActivations[worker].Pointer;
@@ -56,11 +57,12 @@ internal sealed unsafe class EncoderKernel<V> : IDisposable
                     Prefetch.ToSecondLevel(next + group * share, share);
                     Multiply(depth, wEnc + (long)(first + group * Rows) * x.DModel + k, x.DModel, Math.Min(Rows, latents - group * Rows), tokens, to, k > 0);
                 }
-                if (k + depth == x.DModel) Compare(pre + (long)panel * groups * tile, bEnc + first, latents, panel, mask);
+                if (k + depth == x.DModel)
+                    ActiveWriter<V>.Compare(pre + (long)panel * groups * tile, x.PanelTokens, bEnc + first, latents, x.Batch - panel * x.PanelTokens, mask + panel, x.Panels);
             }
         }
         for (int latent = 0; latent < latents; latent++)
-            Extract(first + latent, mask + latent * x.Panels, pre + latent * x.PanelTokens, groups * tile, bEnc[first + latent]);
+            ActiveWriter<V>.Write(active, first + latent, mask + latent * x.Panels, x.Panels, pre + latent * x.PanelTokens, groups * tile, bEnc[first + latent]);
     }
 
     public void Dispose()
@@ -115,35 +117,5 @@ internal sealed unsafe class EncoderKernel<V> : IDisposable
         c41.Store(c + 9 * n);
         c50.Store(c + 10 * n);
         c51.Store(c + 11 * n);
-    }
-
-    // One bit per token of the panel: pre + b > 0.
-    private void Compare(float* pre, float* bias, int latents, int panel, uint* mask)
-    {
-        int n = V.Count, tokens = x.Batch - panel * x.PanelTokens;
-        uint inBatch = tokens >= 32 ? uint.MaxValue : (1u << tokens) - 1;
-        for (int latent = 0; latent < latents; latent++, pre += 2 * n)
-        {
-            var b = V.Broadcast(bias[latent]);
-            uint low = V.Above(V.Add(V.Load(pre), b), V.Zero), high = V.Above(V.Add(V.Load(pre + n), b), V.Zero);
-            mask[latent * x.Panels + panel] = (low | high << n) & inBatch;
-        }
-    }
-
-    private void Extract(int latent, uint* mask, float* pre, nint panelStride, float bias)
-    {
-        int count = 0;
-        for (int panel = 0; panel < x.Panels; panel++) count += BitOperations.PopCount(mask[panel]);
-        long at = active.Reserve(count);
-        (active.Counts[latent], active.Offsets[latent]) = (count, at);
-        ushort* token = active.Tokens + at;
-        float* value = active.Values + at;
-        for (int panel = 0; panel < x.Panels; panel++)
-            for (uint bits = mask[panel]; bits != 0; bits &= bits - 1)
-            {
-                int i = BitOperations.TrailingZeroCount(bits);
-                *token++ = (ushort)(panel * x.PanelTokens + i);
-                *value++ = pre[panel * panelStride + i] + bias;
-            }
     }
 }
