@@ -60,7 +60,7 @@ public sealed class PrefetchTests
             for (int i = 0; i < 9; i++) buffer.Next();
             Assert.InRange(buffer.Waits.ForActivations, 0.1, 5);
             Assert.InRange(buffer.HarvestSeconds, 0.1, 5);
-            Assert.True(buffer.Waits.ForTraining < 0.05);
+            if (!options.Prefetch) Assert.Equal(0, buffer.Waits.ForTraining);
         }
     }
 
@@ -97,7 +97,7 @@ public sealed class PrefetchTests
     {
         using var outer = NewDisposeScope();
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        var source = new Numbers(30, 8) { Delay = TimeSpan.FromMilliseconds(100) };
+        var source = new Numbers(30, 8) { Delay = TimeSpan.FromMilliseconds(500) };
         using (var beside = new ActivationBuffer(source, Beside)) beside.Next().Dispose();
         Assert.Equal(2, source.Calls.Count); // the second, under way, was waited for
         Assert.True(source.Calls.Last().Cancelled);
