@@ -19,7 +19,7 @@ public static class SpliceEvaluation
     /// beyond float32 rounding in the model.
     /// </summary>
     /// <param name="model">The model.</param>
-    /// <param name="at">Where the SAE goes.</param>
+    /// <param name="at">Where the SAE goes; for a transcoder where it reads.</param>
     /// <param name="sae">The SAE.</param>
     /// <param name="contexts">Token contexts, all of one length of 2 or more.</param>
     /// <param name="batchContexts">Contexts per forward pass, 1 or more.</param>
@@ -28,16 +28,19 @@ public static class SpliceEvaluation
     /// <param name="prefixCacheBytes">Memory for the states below the hook; what does not fit is run twice.</param>
     /// <param name="progress">Told after every batch.</param>
     /// <param name="cancellation">Ends the measurement between two batches.</param>
-    /// <exception cref="ArgumentException">No contexts, unequal lengths, or an SAE or dials of the wrong width.</exception>
+    /// <param name="to">Where a transcoder writes; null: the SAE is no transcoder. Ablations and means are of this point.</param>
+    /// <exception cref="ArgumentException">No contexts, unequal lengths, an SAE or dials of the wrong width, or a transcoder with dials.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static SpliceReport Run(
         GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
         Tensor? scale = null, Tensor? shift = null, long prefixCacheBytes = DefaultPrefixCacheBytes,
-        IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
+        IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default,
+        HookPoint? to = null)
     {
         var batches = new EvaluationBatches(contexts, batchContexts, progress, cancellation);
-        SpliceFit.Ensure(model, at, sae);
-        var replace = Taps.Splice(at, sae, SpliceMode.Replace, scale, shift);
+        SpliceFit.Ensure(model, at, sae, to);
+        if (to is not null && (scale ?? shift) is not null) throw new ArgumentException("a transcoder takes no dials here.");
+        var replace = to is { } output ? Taps.Transcode(at, output, sae) : Taps.Splice(at, sae, SpliceMode.Replace, scale, shift);
         using var noGradient = no_grad();
         using var prefixes = new PrefixCache(model, at, prefixCacheBytes);
 
@@ -45,15 +48,16 @@ public static class SpliceEvaluation
         foreach (var batch in batches.Each("activations"))
         {
             using var scope = NewDisposeScope();
-            statistics.Add(prefixes.Batch(batch).Activation);
+            if (to is not { } written) statistics.Add(prefixes.Batch(batch).Activation);
+            else if (model.Activations([at, written], ContextPacker.ToTensor(batch)) is [var x, var y]) statistics.Add(x, y);
         }
 
         using var mean = statistics.Mean();
         var clean = new LossSum();
         var spliced = new LossSum(replace);
-        var delta = new LossSum(Taps.Splice(at, sae, SpliceMode.Delta, scale, shift));
-        var zero = new LossSum(Taps.ZeroAblate(at));
-        var meaned = new LossSum(Taps.MeanAblate(at, mean));
+        var delta = to is null ? new LossSum(Taps.Splice(at, sae, SpliceMode.Delta, scale, shift)) : clean;
+        var zero = new LossSum(Taps.ZeroAblate(to ?? at));
+        var meaned = new LossSum(Taps.MeanAblate(to ?? at, mean));
         LossSum[] variants = scale is null && shift is null ? [clean, spliced, zero, meaned] : [clean, spliced, delta, zero, meaned];
         foreach (var batch in batches.Each("losses"))
         {
@@ -65,7 +69,7 @@ public static class SpliceEvaluation
 
         return new SpliceReport
         {
-            At = at,
+            At = to ?? at,
             TokensSeen = batches.Tokens,
             CeClean = clean.Mean,
             CeSpliced = spliced.Mean,

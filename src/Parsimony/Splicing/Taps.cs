@@ -56,6 +56,32 @@ public static class Taps
         });
     }
 
+    /// <summary>A transcoder, spliced in: what it makes of the activation at one hook point stands in place of the activation at a later one.</summary>
+    /// <param name="from">Where it reads; as wide as its d_model.</param>
+    /// <param name="to">Where it writes, later in the same pass; as wide as its d_out.</param>
+    /// <param name="transcoder">Not owned. The arithmetic is done in its type and the result is cast back to the activation's.</param>
+    /// <exception cref="ArgumentException">In the tap: an activation has another width.</exception>
+    public static Tap Transcode(HookPoint from, HookPoint to, ISparseAutoencoder transcoder)
+    {
+        Tensor? written = null; // made at the one point, kept over dispose scopes to the other
+        return Chain(
+            Record(from, x =>
+            {
+                EnsureWidth(from, x, transcoder.DModel, "the transcoder");
+                using var scope = NewDisposeScope();
+                written?.Dispose();
+                written = As(transcoder.Reconstruct(As(x, transcoder.WDec.dtype)), x.dtype).DetachFromDisposeScope();
+            }),
+            Only(to, y =>
+            {
+                var mine = written ?? throw new InvalidOperationException($"The pass reached {to} without passing {from}, where the transcoder reads.");
+                written = null;
+                EnsureWidth(to, y, transcoder.DOut, "the transcoder's output");
+                using var scope = NewDisposeScope();
+                return scope.Attach(mine).MoveToOuterDisposeScope();
+            }));
+    }
+
     /// <summary>Reads the activation and changes nothing.</summary>
     /// <param name="at">Where.</param>
     /// <param name="read">Called with the activation, <c>[batch, seq, width]</c>, which is the model's: clone what shall outlive the call.</param>
