@@ -56,7 +56,7 @@ internal static class EvaluateCommand
         "evaluate", "Splices an SAE into its model and measures loss, reconstruction and sparsity, and the sweep over all layers.",
         (options, terminal) =>
         {
-            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook);
+            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
             Print(report, terminal);
@@ -78,10 +78,10 @@ internal static class EvaluateCommand
         SpliceReport splice;
         using (var progress = terminal.Progress("evaluate", 2 * tokens, "tokens"))
             splice = SpliceEvaluation.Run(sae.Model.Model, sae.At, sae.Sae, contexts, options.BatchContexts,
-                progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? tokens : 0)), cancellation: terminal.Interrupted);
+                to: sae.Metadata.HookOut, progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? tokens : 0)), cancellation: terminal.Interrupted);
 
         IReadOnlyList<LayerLoss>? sweep = null;
-        if (options.LayerSweep)
+        if (options.LayerSweep && sae.Metadata.HookOut is null) // the article's figure is of one site
         {
             using var progress = terminal.Progress("layer sweep", tokens, "tokens");
             sweep = LayerSweep.Run(sae.Model.Model, sae.At.Site, sae.Sae, contexts, options.BatchContexts,
@@ -91,7 +91,7 @@ internal static class EvaluateCommand
         RunReport Add(RunReport report) => report with
         {
             ModelName = sae.Model.Name,
-            Hook = sae.At.ToString(),
+            Hook = splice.At.ToString(),
             CeClean = splice.CeClean,
             CeSpliced = splice.CeSpliced,
             CeZeroAblated = splice.CeZeroAblated,

@@ -31,13 +31,14 @@ internal sealed class LoadedSae : IDisposable
     /// <param name="path">An SAE in a file or folder of any format, or a run folder that holds one.</param>
     /// <param name="model">A model folder; null: the one the run folder was trained on, else the bundled one.</param>
     /// <param name="hook">Demanded hook point, or the SAE's where its file does not say it; null: the SAE's own.</param>
-    public static LoadedSae Open(string path, string? model, HookPoint? hook)
+    /// <param name="takesTranscoders">Whether the command can put one into its model; one that takes only autoencoders refuses it by name.</param>
+    public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false)
     {
         string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
         var loaded = LoadedModel.Open(model ?? trainedOn);
         try
         {
-            return Open(path, loaded, hook, ownsModel: true);
+            return Open(path, loaded, hook, ownsModel: true, takesTranscoders);
         }
         catch
         {
@@ -47,15 +48,15 @@ internal sealed class LoadedSae : IDisposable
     }
 
     /// <summary>Opens an SAE for a model that is open already and stays the caller's.</summary>
-    public static LoadedSae Open(string path, LoadedModel model) => Open(path, model, null, ownsModel: false);
+    public static LoadedSae Open(string path, LoadedModel model) => Open(path, model, null, ownsModel: false, takesTranscoders: false);
 
-    private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel)
+    private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel, bool takesTranscoders)
     {
         string folder = RunFolder.Contains(path) ? Path.Combine(path, "sae") : path;
         var (sae, metadata) = SaeFiles.Usable(SaeFiles.Load(folder), folder, at);
         try
         {
-            if (sae is Transcoder) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
+            if (sae is Transcoder && !takesTranscoders) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
                 + "so it cannot be put in the place of one activation. Name an autoencoder.");
             metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
             return new LoadedSae(model, sae, metadata, folder, ownsModel);

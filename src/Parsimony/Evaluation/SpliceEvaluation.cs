@@ -26,16 +26,15 @@ public static class SpliceEvaluation
     /// <param name="scale">Dials c, <c>[d_sae]</c>; with dials, every figure is that of the SAE under them.</param>
     /// <param name="shift">Dials d, <c>[d_sae]</c>.</param>
     /// <param name="prefixCacheBytes">Memory for the states below the hook; what does not fit is run twice.</param>
+    /// <param name="to">Where a transcoder writes; null: the SAE is no transcoder. Ablations and means are of this point.</param>
     /// <param name="progress">Told after every batch.</param>
     /// <param name="cancellation">Ends the measurement between two batches.</param>
-    /// <param name="to">Where a transcoder writes; null: the SAE is no transcoder. Ablations and means are of this point.</param>
     /// <exception cref="ArgumentException">No contexts, unequal lengths, an SAE or dials of the wrong width, or a transcoder with dials.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static SpliceReport Run(
         GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
-        Tensor? scale = null, Tensor? shift = null, long prefixCacheBytes = DefaultPrefixCacheBytes,
-        IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default,
-        HookPoint? to = null)
+        Tensor? scale = null, Tensor? shift = null, long prefixCacheBytes = DefaultPrefixCacheBytes, HookPoint? to = null,
+        IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
     {
         var batches = new EvaluationBatches(contexts, batchContexts, progress, cancellation);
         SpliceFit.Ensure(model, at, sae, to);

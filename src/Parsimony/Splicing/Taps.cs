@@ -78,7 +78,8 @@ public static class Taps
                 written = null;
                 EnsureWidth(to, y, transcoder.DOut, "the transcoder's output");
                 using var scope = NewDisposeScope();
-                return scope.Attach(mine).MoveToOuterDisposeScope();
+                scope.Attach(mine);
+                return mine.MoveToOuterDisposeScope();
             }));
     }
 
