@@ -29,7 +29,7 @@ internal sealed record TrainOptions
     [Description("where the SAE sits: blocks.<layer>.<site>")]
     public HookPoint Hook { get; init; } = new(1, HookSite.MlpOut);
 
-    [Description("transcoder: where it reads, --hook being what it learns to make; none: mlp_in of the same layer")]
+    [Description("transcoder: where it reads, while --hook is where it writes; mlp_in of the same layer when not given")]
     public HookPoint? InputHook { get; init; }
 
     [Description("run folder; the same command on the same folder goes on where it stopped")]
@@ -50,6 +50,8 @@ internal sealed record TrainOptions
     public TrainOptions Validated()
     {
         if (Sweep is not null) return this; // its file says the rest
+        if (InputHook is not null && Sae.Architecture != SaeArchitecture.Transcoder)
+            throw new ArgumentException("--input-hook is for a transcoder. Leave it away, or give --architecture transcoder.");
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
             + $"{CliCommand.ConfigFlag} file; or --cache, activations to train on instead.");
@@ -58,6 +60,9 @@ internal sealed record TrainOptions
         return Cache is null || Text is null ? this
             : throw new ArgumentException("--cache and --text both say what to train on. Give one of them; a model may stand beside a cache, to be checked against it.");
     }
+
+    /// <summary>Where the SAE reads: the hook that it also writes, but for a transcoder.</summary>
+    public HookPoint ReadsAt() => Sae.Architecture == SaeArchitecture.Transcoder ? InputHook ?? new HookPoint(Hook.Layer, HookSite.MlpIn) : Hook;
 }
 
 /// <summary><c>parsimony train</c>: text to activations to a trained SAE.</summary>
@@ -81,17 +86,14 @@ internal static class TrainCommand
         },
         [
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out --out runs/pythia",
+            "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --architecture batchtopk --k 32 --out runs/pythia-k32",
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
             "parsimony train --config train.json --l1-coefficient 0.02",
             "parsimony train sweep.json --out runs/sweep",
         ]);
 
-    /// <summary>The hook points whose activations an SAE of these options needs.</summary>
-    public static IReadOnlyList<HookPoint> Hooks(TrainOptions options) => Input(options) is { } input && input != options.Hook ? [input, options.Hook] : [options.Hook];
-
-    /// <summary>Where a transcoder reads; null for all others, which read what they reconstruct.</summary>
-    private static HookPoint? Input(TrainOptions options) => options.Sae.Architecture == SaeArchitecture.Transcoder
-        ? options.InputHook ?? options.Hook with { Site = HookSite.MlpIn } : null;
+    /// <summary>Where an SAE of these options reads.</summary>
+    public static IReadOnlyList<HookPoint> Hooks(TrainOptions options) => [.. new[] { options.ReadsAt(), options.Hook }.Distinct()];
 
     /// <summary>Trains, or goes on training, and saves the SAE.</summary>
     public static RunReport Run(TrainingData data, TrainOptions options, RunFolder run, Terminal terminal)
@@ -119,7 +121,7 @@ internal static class TrainCommand
 
     /// <summary>A trainer for the options, which goes on from the run folder's checkpoint.</summary>
     public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder? run) =>
-        new(options.Sae, source, options.Hook, run?.Folder, input: Input(options));
+        new(options.Sae, source, options.Hook, run?.Folder, input: options.ReadsAt());
 
     /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
     public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
@@ -162,8 +164,8 @@ internal static class TrainCommand
 
     private static SaeMetadata Metadata(TrainingData data, TrainOptions options, TrainedSae trained) => new()
     {
-        Hook = Input(options) ?? options.Hook,
-        HookOut = Input(options) is null ? null : options.Hook,
+        Hook = options.ReadsAt(),
+        HookOut = options.ReadsAt() == options.Hook ? null : options.Hook,
         ModelName = data.ModelName,
         ModelSha256 = data.ModelSha256,
         TokenizerSha256 = data.TokenizerSha256,
@@ -172,8 +174,8 @@ internal static class TrainCommand
         TrainingTokens = trained.TokensSeen,
         Seed = options.Sae.Seed,
         K = trained.Sae is JumpReluSae ? options.Sae.TopK.K : null,
-        L1Coefficient = trained.SparsityCoefficient,
-        DecoderConstraint = options.Sae.DecoderConstraint == DecoderConstraint.Renormalise
-            ? "rows renormalised after each step" : "gradient projected, rows renormalised after each step",
+        L1Coefficient = LossText.HasL1(options.Sae) ? trained.SparsityCoefficient : null,
+        LossConvention = LossText.Of(options.Sae),
+        DecoderConstraint = LossText.Of(options.Sae.DecoderConstraint),
     };
 }

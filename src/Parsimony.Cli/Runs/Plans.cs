@@ -25,7 +25,7 @@ internal static class Plans
                 ["model and text"] = data.Model is null ? 0 : Model(data.Model, source.Hooks, data.Activations, runs[0].Buffer.HarvestBatchContexts),
                 ["activations"] = source.Bytes,
                 // Weights, two moments and a gradient each; one step's four [batch, d_sae].
-                ["SAE"] = parameters.Sum(p => 4 * p * Float) + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.Hook)) * Float),
+                ["SAE"] = parameters.Sum(p => 4 * p * Float) + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.ReadsAt())) * Float),
             },
             DiskBytes = parameters.Sum(p => (2 * 3 + 1) * p * Float), // a checkpoint, the one that replaces it, the SAE
             DiskFree = Files.DiskSpace.Free(folder),
@@ -81,8 +81,8 @@ internal static class Plans
 
     private static long Parameters(TrainOptions run, ActivationBuffer source)
     {
-        long width = source.Width(run.Hook), latents = run.Sae.LatentsFor((int)width);
-        return 2 * width * latents + latents + width;
+        long reads = source.Width(run.ReadsAt()), writes = source.Width(run.Hook), latents = run.Sae.LatentsFor((int)reads);
+        return (reads + writes) * latents + 3 * latents + writes + (run.Sae.SkipConnection ? reads * writes : 0); // at most three biases or thresholds a latent
     }
 
     /// <summary>Weights down to the deepest hook point, the text's ids, and what a forward pass needs: about three MLP widths and six of the model a token.</summary>
