@@ -56,7 +56,7 @@ internal sealed class LoadedSae : IDisposable
         var (sae, metadata) = SaeFiles.Usable(SaeFiles.Load(folder), folder, at);
         try
         {
-            if (sae is Transcoder && !takesTranscoders) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
+            if (sae is Transcoder && !(takesTranscoders && metadata.HookOut is not null)) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
                 + "so it cannot be put in the place of one activation. Name an autoencoder.");
             metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
             return new LoadedSae(model, sae, metadata, folder, ownsModel);
