@@ -50,8 +50,6 @@ internal sealed record TrainOptions
     public TrainOptions Validated()
     {
         if (Sweep is not null) return this; // its file says the rest
-        if (InputHook is not null && Sae.Architecture != SaeArchitecture.Transcoder)
-            throw new ArgumentException("--input-hook is for a transcoder. Leave it away, or give --architecture transcoder.");
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
             + $"{CliCommand.ConfigFlag} file; or --cache, activations to train on instead.");

@@ -51,7 +51,7 @@ public sealed class ArchitectureCommandTests : IDisposable
     {
         Assert.Contains("k is null; allowed: 1 or more, required for this architecture", Fail([.. Train(), "--architecture", "topk"]), StringComparison.Ordinal);
         Assert.Contains("k is 99; allowed: 1 to d_sae", Fail([.. Train(), "--architecture", "batchtopk", "--k", "99"]), StringComparison.Ordinal);
-        Assert.Contains("--input-hook is for a transcoder", Fail([.. Train(), "--input-hook", "blocks.0.mlp_in"]), StringComparison.Ordinal);
+        Assert.Contains("it is a transcoder's only", Fail([.. Train(), "--input-hook", "blocks.0.mlp_in"]), StringComparison.Ordinal);
     }
 
     private string[] Train() =>
