@@ -57,7 +57,7 @@ public static class SaeBench
             if (round >= 0) rounds.Add((times.Item1, times.Item2, times.Item3, limit, peak));
             roundDone?.Invoke(round + 1);
         }
-        double Median(Func<(double Autograd, double Dense, double Ours, double Limit, double Flops), double> of) => Middle([.. rounds.Select(of)]);
+        double Median(Func<(double Autograd, double Dense, double Ours, double Limit, double Flops), double> of) => Bench.Median.Of(rounds.Select(of));
         return new SaeBenchRow(dModel, dSae, density, Median(r => r.Autograd / r.Ours), Median(r => r.Dense / r.Ours), Median(r => r.Ours / r.Limit),
             options.BatchTokens / Median(r => r.Ours), peakBytes, 1e3 * Median(r => r.Autograd), 1e3 * Median(r => r.Dense), 1e3 * Median(r => r.Ours),
             1e3 * Median(r => r.Limit), 1e-9 * Median(r => r.Flops), active / ((double)options.BatchTokens * dSae), load.Share(), rounds.Count);
@@ -112,11 +112,5 @@ public static class SaeBench
     {
         using var generator = new Generator((ulong)seed, CPU);
         return randn(batch, dModel, generator: generator);
-    }
-
-    private static double Middle(double[] values)
-    {
-        Array.Sort(values);
-        return (values[values.Length / 2] + values[(values.Length - 1) / 2]) / 2;
     }
 }

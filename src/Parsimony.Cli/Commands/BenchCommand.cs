@@ -27,7 +27,25 @@ internal static class BenchCommand
                 "parsimony bench sae",
                 "parsimony bench sae --shapes 512x16384 --densities 0.02,0.005 --json",
             ]));
+        bench.Add(CliCommand.Create<PipelineBenchOptions>(
+            "pipeline", "Tokens to a trained SAE, end to end, for a model of Pythia 70M's shape: ours and the loop written dense.", RunPipeline,
+            ["parsimony bench pipeline --d-sae 2048"]));
         return bench;
+    }
+
+    private static object RunPipeline(PipelineBenchOptions options, Terminal terminal)
+    {
+        int[] sizes = [.. options.DSae.Split(',').Select(text => int.TryParse(text, out int size) && size > 0
+            ? size
+            : throw new ArgumentException($"'{text}' in d_sae is not a number of latents."))];
+        var rows = new List<PipelineBenchRow>();
+        using (var progress = terminal.Progress("bench pipeline", (long)sizes.Length * (options.Rounds + 1), "rounds"))
+            foreach (int dSae in sizes)
+                rows.Add(PipelineBench.Measure(dSae, options, round => progress.Report(rows.Count * (options.Rounds + 1L) + round, $"d_sae {dSae}"), terminal.Interrupted));
+        terminal.Table(["d_sae#", "dense tokens/s#", "ours tokens/s#", "ours/dense#", "waits for harvest#", "harvest waits#", "foreign#"],
+            rows.Select(r => (string[])[$"{r.DSae}", Progress.Amount(r.TokensPerSecondDense), Progress.Amount(r.TokensPerSecond), Text(r.Ratio, "0.0"),
+                Text(r.WaitForActivations, "0 %"), Text(r.WaitForTraining, "0 %"), Text(r.ForeignLoad, "0 %")]));
+        return rows;
     }
 
     private static object Run(BenchSaeOptions options, Terminal terminal)
