@@ -27,14 +27,17 @@ internal sealed unsafe class MachineLimits : IDisposable
     /// <summary>Floating-point operations per second, a multiply-add counted as two.</summary>
     public double MeasureFlops()
     {
-        const int Rounds = 3_000_000;
-        int tasks = 4 * team.Size;
+        const int Rounds = 100_000;
+        int tasks = 4 * team.Size, runs = 0;
         var clock = Stopwatch.StartNew();
-        if (Vector512.IsHardwareAccelerated) team.Run(tasks, (_, _) => MultiplyAdds<Lanes512>(Rounds));
-        else if (Vector256.IsHardwareAccelerated) team.Run(tasks, (_, _) => MultiplyAdds<Lanes256>(Rounds));
-        else team.Run(tasks, (_, _) => MultiplyAdds<Lanes128>(Rounds));
+        for (; clock.Elapsed.TotalMilliseconds < 10; runs++)
+        {
+            if (Vector512.IsHardwareAccelerated) team.Run(tasks, (_, _) => MultiplyAdds<Lanes512>(Rounds));
+            else if (Vector256.IsHardwareAccelerated) team.Run(tasks, (_, _) => MultiplyAdds<Lanes256>(Rounds));
+            else team.Run(tasks, (_, _) => MultiplyAdds<Lanes128>(Rounds));
+        }
         int lanes = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
-        return 2.0 * tasks * Rounds * 12 * lanes / clock.Elapsed.TotalSeconds;
+        return 2.0 * runs * tasks * Rounds * 12 * lanes / clock.Elapsed.TotalSeconds;
     }
 
     /// <summary>Seconds that reading and writing both weight matrices and their moments once takes.</summary>

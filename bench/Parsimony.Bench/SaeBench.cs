@@ -76,6 +76,26 @@ public static class SaeBench
         return ResidentMemory.Peak() - before;
     }
 
+    /// <summary>How far the decoders of the three variants are apart after some steps: they must be the same mathematics.</summary>
+    /// <returns>Largest absolute difference from autograd's.</returns>
+    public static double LargestDifference(int dModel, int dSae, double density, int batchTokens, int steps)
+    {
+        using var scope = NewDisposeScope();
+        using var start = Start(dModel, dSae, density);
+        using var autograd = new AutogradStep(start, LearningRate);
+        using var dense = new DenseStep(start, new SaeTrainingOptions());
+        using var ours = new SparseStep(start, new SaeTrainingOptions());
+        for (int step = 0; step < steps; step++)
+        {
+            var x = Activations(batchTokens, dModel, step);
+            autograd.Run(x, L1Coefficient);
+            Step(dense, x, step);
+            Step(ours, x, step);
+        }
+        using var _ = no_grad();
+        return new ISaeStep[] { dense, ours }.Max(way => (way.State()["W_dec"] - autograd.WDec).abs().max().item<float>());
+    }
+
     private static SparseStep Newborn(int dModel, int dSae, double density)
     {
         using var start = Start(dModel, dSae, density);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection;
 using Parsimony.Bench;
 
 namespace Parsimony.Cli.Commands;
@@ -79,7 +80,7 @@ internal static class BenchCommand
     // In a process of its own: memory that a variant gave back would count as ours.
     private static long? PeakOf(int dModel, int dSae, double density, int batchTokens)
     {
-        if (!OperatingSystem.IsLinux() || Environment.ProcessPath is not { } program) return null;
+        if (!OperatingSystem.IsLinux() || Environment.ProcessPath is not { } program || Assembly.GetEntryAssembly() != typeof(BenchCommand).Assembly) return null;
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (Path.GetFileNameWithoutExtension(program) == "dotnet") start.ArgumentList.Add(typeof(BenchCommand).Assembly.Location);
         foreach (string argument in (string[])["bench", "sae", "--peak-only", "--shapes", $"{dModel}x{dSae}", "--densities",

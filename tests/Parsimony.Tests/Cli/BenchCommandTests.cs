@@ -1,0 +1,48 @@
+using System.Text.Json;
+using Parsimony.Bench;
+using Parsimony.Cli;
+using Xunit;
+
+namespace Parsimony.Tests.Cli;
+
+/// <summary>The benchmarks run and say what they promise to; how fast anything is no test asks.</summary>
+public sealed class BenchCommandTests
+{
+    [Fact]
+    public void Bench_sae_gives_one_object_per_shape_and_density()
+    {
+        var (code, output, _) = Run("bench", "sae", "--shapes", "32x64,64x96", "--densities", "0.5,0.02", "--batch-tokens", "40", "--rounds", "1", "--json");
+        Assert.Equal(0, code);
+        var rows = JsonDocument.Parse(output).RootElement.EnumerateArray().ToArray();
+        Assert.Equal([(32, 64, 0.5), (32, 64, 0.02), (64, 96, 0.5), (64, 96, 0.02)],
+            rows.Select(r => (r.GetProperty("d_model").GetInt32(), r.GetProperty("d_sae").GetInt32(), r.GetProperty("density").GetDouble())));
+        foreach (string key in (string[])["ratio_autograd", "ratio_dense", "times_limit", "tokens_per_second"])
+            Assert.All(rows, row => Assert.True(row.GetProperty(key).GetDouble() > 0, key));
+        Assert.All(rows, row => Assert.InRange(row.GetProperty("measured_density").GetDouble() / row.GetProperty("density").GetDouble(), 0.5, 1.5));
+    }
+
+    [Theory]
+    [InlineData("--shapes", "512", "'512' in shapes is not a pair such as 512x2048.")]
+    [InlineData("--densities", "2", "'2' in densities is not a share above 0 and below 1.")]
+    [InlineData("--rounds", "0", "rounds is 0; allowed: 1 or more")]
+    public void Nonsense_is_refused_in_one_sentence(string flag, string value, string sentence)
+    {
+        var (code, _, error) = Run("bench", "sae", flag, value);
+        Assert.NotEqual(0, code);
+        Assert.Contains(sentence, error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ours_dense_and_autograd_are_the_same_mathematics()
+    {
+        // Beside the timing: all three variants end with the same decoder after a few steps, so the ratios compare like with like.
+        Assert.True(SaeBench.LargestDifference(dModel: 64, dSae: 96, density: 0.1, batchTokens: 50, steps: 3) < 1e-5);
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        return (App.Run(args, output, error), output.ToString(), error.ToString());
+    }
+}
