@@ -60,6 +60,23 @@ public sealed class GoldenStepTests
         Assert.True(compared >= 3, $"only {compared} traces were compared");
     }
 
+    [Fact]
+    public void Neels_rebirth_of_dead_latents_keeps_our_bounds_and_touches_no_other()
+    {
+        using var scope = NewDisposeScope();
+        var reference = new GoldenSteps("neel");
+        var dead = reference["reinit.dead"].nonzero().reshape(-1);
+        using var start = new StandardSae(reference["final.W_enc"], reference["final.W_dec"], reference["final.b_enc"], reference["final.b_dec"]);
+        using var step = new ReluStep(start, new SaeTrainingOptions());
+        step.Replace(dead, reference["reinit.W_enc"].index_select(1, dead), reference["reinit.W_dec"].index_select(0, dead));
+        foreach (string name in Weights(reference, "reinit").Where(name => name != "dead")) reference.AssertClose($"reinit.{name}", step.State()[name]);
+        using var generator = new Generator(1, CPU);
+        var mine = KaimingUniform.EncoderColumns(64, (int)dead.shape[0], 192, generator);
+        double bound = Math.Sqrt(6.0 / 192);
+        foreach (var columns in (Tensor[])[mine, reference["reinit.W_enc"].index_select(1, dead)])
+            Assert.InRange(columns.abs().max().item<float>(), 0.97 * bound, bound);
+    }
+
     // The stored gradient is the one before the projection; in a free decoder there is none.
     private static DecoderConstraint Unprojected(string golden, GoldenSteps reference) =>
         GoldenArchitectures.Options(golden, reference).DecoderConstraint == DecoderConstraint.Free ? DecoderConstraint.Free : DecoderConstraint.Renormalise;

@@ -55,4 +55,12 @@ public sealed class SchedulesTests
         var options = new SaeTrainingOptions { LearningRate = 2, TrainingTokens = 100 };
         Assert.All(new long[] { 0, 50, 99 }, t => Assert.Equal((2.0, 1.0), (Schedules.LearningRate(options, t), Schedules.L1Factor(options, t))));
     }
+
+    [Fact]
+    public void K_goes_from_its_start_to_its_end()
+    {
+        var options = new TopKOptions { K = 10, KStart = 50, KAnnealTokens = 100 };
+        Assert.Equal([50, 30, 10, 10], new long[] { 0, 50, 100, 1000 }.Select(t => Schedules.K(options, t)));
+        Assert.All(new long[] { 0, 50, 1000 }, t => Assert.Equal(10, Schedules.K(options with { KStart = null }, t)));
+    }
 }
