@@ -80,6 +80,7 @@ internal static class EvaluateCommand
             splice = SpliceEvaluation.Run(sae.Model.Model, sae.At, sae.Sae, contexts, options.BatchContexts,
                 to: sae.Metadata.HookOut, progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? tokens : 0)), cancellation: terminal.Interrupted);
 
+        var decoder = DecoderReport.Of(sae.Sae, terminal.Interrupted);
         IReadOnlyList<LayerLoss>? sweep = null;
         if (options.LayerSweep && sae.Metadata.HookOut is null) // the article's figure is of one site
         {
@@ -97,10 +98,27 @@ internal static class EvaluateCommand
             CeZeroAblated = splice.CeZeroAblated,
             CeMeanAblated = splice.CeMeanAblated,
             CeLossRecovered = splice.CeLossRecovered,
+            CeLossRecoveredFromMean = splice.CeLossRecoveredFromMean,
+            KlSpliced = splice.KlSpliced,
+            KlZeroAblated = splice.KlZeroAblated,
+            KlMeanAblated = splice.KlMeanAblated,
+            KlScore = splice.KlScore,
+            EvaluatedTokens = splice.TokensSeen,
+            Mse = splice.Reconstruction.Mse,
             ExplainedVariance = splice.ExplainedVariance,
+            Fvu = splice.Reconstruction.Fvu,
+            ExplainedVarianceLegacy = splice.Reconstruction.ExplainedVarianceLegacy,
+            Cosine = splice.Reconstruction.Cosine,
+            L2Ratio = splice.Reconstruction.L2Ratio,
+            RelativeReconstructionBias = splice.Reconstruction.RelativeReconstructionBias,
             L0 = splice.L0,
+            L1 = splice.Reconstruction.L1,
             DSae = splice.DSae,
             DeadFraction = splice.DeadFraction,
+            DenseFraction = splice.Sparsity.DenseFraction,
+            DecoderMaxCosineMean = decoder.MaxCosineMean,
+            DecoderMaxCosineP95 = decoder.MaxCosineP95,
+            EncoderDecoderCosineMean = decoder.EncoderCosineMean,
             Density = DensityHistogram.Of(splice.Sparsity.Density),
             LayerSweep = sweep?.Select(l => new LayerSweepEntry { Layer = l.Layer, CeSpliced = l.CeSpliced, CeZeroAblated = l.CeZeroAblated }).ToList(),
             Seconds = report.Seconds.With("evaluate", clock),
@@ -119,9 +137,19 @@ internal static class EvaluateCommand
             new("CE mean-ablated", $"{report.CeMeanAblated:0.0000}"),
             new("CE recovered", report.CeZeroAblated > report.CeClean ? $"{report.CeLossRecovered:0.0000}"
                 : "means nothing here: on this text zeroing the layer costs nothing"),
-            new("explained variance", $"{report.ExplainedVariance:0.0000}"),
+            new("CE recovered from mean", report.CeMeanAblated > report.CeClean ? $"{report.CeLossRecoveredFromMean:0.0000}"
+                : "means nothing here: on this text the mean costs nothing"),
+            new("KL spliced / zero / mean", $"{report.KlSpliced:0.0000} / {report.KlZeroAblated:0.0000} / {report.KlMeanAblated:0.0000} nats/token"),
+            new("KL score", $"{report.KlScore:0.0000}"),
+            new("explained variance", $"{report.ExplainedVariance:0.0000}  (FVU {report.Fvu:0.0000}; legacy, mean of ratios {report.ExplainedVarianceLegacy:0.0000})"),
+            new("MSE", $"{report.Mse:0.####}"),
+            new("cosine", $"{report.Cosine:0.0000}"),
+            new("L2 ratio", $"{report.L2Ratio:0.0000}  (relative reconstruction bias {report.RelativeReconstructionBias:0.0000})"),
             new("L0", $"{report.L0:0.0} of {report.DSae}"),
-            new("dead on this text", $"{report.DeadFraction:0.0 %}"),
+            new("L1", $"{report.L1:0.####}"),
+            new("dead / dense on this text", $"{report.DeadFraction:0.0 %} / {report.DenseFraction:0.0 %} of latents, over {report.EvaluatedTokens} tokens"),
+            new("decoder, nearest other row", $"cosine {report.DecoderMaxCosineMean:0.000} on average, {report.DecoderMaxCosineP95:0.000} at the 0.95 quantile"),
+            new("encoder to decoder", report.EncoderDecoderCosineMean is { } tied ? $"cosine {tied:0.000}" : "two spaces, no cosine"),
         ]);
         if (report.LayerSweep is { } sweep)
             terminal.Table(["SAE in layer#", "CE spliced#", "CE zero-ablated#"],

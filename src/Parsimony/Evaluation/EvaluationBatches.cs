@@ -15,12 +15,11 @@ internal sealed class EvaluationBatches
         if (contexts.Count == 0) throw new ArgumentException(
             "there is no context to evaluate on; the text is shorter than one context. Give more text or a smaller sequence length.",
             nameof(contexts));
-        int length = contexts[0].Length;
-        if (length < 2 || contexts.Any(c => c.Length != length)) throw new ArgumentException(
-            $"contexts have {contexts.Min(c => c.Length)} to {contexts.Max(c => c.Length)} tokens; expected one length of 2 or more for all.",
-            nameof(contexts));
+        int shortest = contexts.Min(c => c.Length);
+        if (shortest < 2) throw new ArgumentException(
+            $"a context has {shortest} tokens; expected 2 or more in each: one to predict, and one to predict it from.", nameof(contexts));
         (this.contexts, this.batchContexts, this.progress, this.cancellation) = (contexts, batchContexts, progress, cancellation);
-        Tokens = (long)contexts.Count * length;
+        Tokens = contexts.Sum(c => (long)c.Length);
     }
 
     /// <summary>Tokens in all contexts.</summary>
@@ -34,7 +33,7 @@ internal sealed class EvaluationBatches
         {
             cancellation.ThrowIfCancellationRequested();
             yield return batch;
-            done += (long)batch.Length * batch[0].Length;
+            done += batch.Sum(c => (long)c.Length);
             progress?.Report(new EvaluationProgress(stage, done, Tokens));
         }
     }

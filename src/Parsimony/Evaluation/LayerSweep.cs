@@ -1,8 +1,6 @@
 using Parsimony.Autoencoders;
 using Parsimony.Models;
 using Parsimony.Splicing;
-using Parsimony.Tokens;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Parsimony.Evaluation;
@@ -23,11 +21,11 @@ public static class LayerSweep
     /// <param name="model">The model.</param>
     /// <param name="site">The site inside each layer, as wide as the SAE's d_model.</param>
     /// <param name="sae">The SAE.</param>
-    /// <param name="contexts">Token contexts, all of one length of 2 or more.</param>
+    /// <param name="contexts">Token contexts, of 2 tokens or more each.</param>
     /// <param name="batchContexts">Contexts per forward pass, 1 or more.</param>
     /// <param name="progress">Told after every batch; a batch is done when all layers are.</param>
     /// <param name="cancellation">Ends the measurement between two batches.</param>
-    /// <exception cref="ArgumentException">No contexts, unequal lengths, or an SAE of the wrong width.</exception>
+    /// <exception cref="ArgumentException">No contexts, one of a single token, or an SAE of the wrong width.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static IReadOnlyList<LayerLoss> Run(
         GptNeoX model, HookSite site, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
@@ -36,19 +34,17 @@ public static class LayerSweep
         var batches = new EvaluationBatches(contexts, batchContexts, progress, cancellation);
         SpliceFit.Ensure(model, new HookPoint(0, site), sae);
         var layers = Enumerable.Range(0, model.Config.NLayers).Select(layer => new HookPoint(layer, site))
-            .Select(at => (At: at, Spliced: new LossSum(Taps.Splice(at, sae)), Zero: new LossSum(Taps.ZeroAblate(at)))).ToList();
+            .Select(at => (At: at, Losses: new VariantLosses(model, [Taps.Splice(at, sae), Taps.ZeroAblate(at)], divergence: false))).ToList();
         using var noGradient = no_grad();
         foreach (var batch in batches.Each("layers"))
         {
-            using var tokens = ContextPacker.ToTensor(batch);
-            foreach (var (at, spliced, zero) in layers)
+            using var tokens = ValidTokens.Padded(batch);
+            foreach (var (at, losses) in layers)
             {
-                using var scope = NewDisposeScope();
-                var state = model.RunTo(at, tokens);
-                spliced.Add(model, state, tokens);
-                zero.Add(model, state, tokens);
+                using var state = model.RunTo(at, tokens);
+                losses.Add(state, batch);
             }
         }
-        return [.. layers.Select(l => new LayerLoss(l.At.Layer, l.Spliced.Mean, l.Zero.Mean))];
+        return [.. layers.Select(l => new LayerLoss(l.At.Layer, l.Losses.Ce(0), l.Losses.Ce(1)))];
     }
 }

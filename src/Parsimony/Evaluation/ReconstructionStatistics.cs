@@ -1,62 +1,95 @@
 using Parsimony.Autoencoders;
-using Parsimony.Splicing;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Parsimony.Evaluation;
 
-/// <summary>Sums over tokens from which the mean activation, the explained variance and the firing rates follow.</summary>
+/// <summary>
+/// Sums over tokens from which <see cref="ReconstructionReport"/> and the mean activation follow. What needs the mean needs the
+/// activations again: <see cref="Add"/> all batches, then <see cref="AddDeviations"/> all of them in the same order.
+/// </summary>
 internal sealed class ReconstructionStatistics : IDisposable
 {
-    private readonly ISparseAutoencoder sae;
-    private readonly Tensor? scale, shift;
     private readonly Tensor sum;                    // [d_out], float64
     private readonly Tensor fired;                  // [d_sae], int64
     private readonly ExplainedVariance explained = new();
+    private readonly List<double> squaredResiduals = []; // one per token: 8 bytes, where the token itself would be 4 d_out
+    private double latents, cosines, ratios, squaredNorms, products, legacy;
+    private long tokensWithNorm, tokensOffMean, deviationsSeen;
 
-    public ReconstructionStatistics(ISparseAutoencoder sae, Tensor? scale, Tensor? shift)
+    public ReconstructionStatistics(ISparseAutoencoder sae)
     {
-        (this.sae, this.scale, this.shift) = (sae, scale, shift);
         sum = zeros(sae.DOut, ScalarType.Float64).DetachFromDisposeScope();
         fired = zeros(sae.DSae, ScalarType.Int64).DetachFromDisposeScope();
     }
 
-    /// <summary>1 - sum |x - xHat|² / sum |x - mean x|².</summary>
-    public double ExplainedVariance => explained.Value;
-
-    /// <summary>Counts the tokens of what a transcoder reads, <c>[.., d_model]</c>, and should write, <c>[.., d_out]</c>.</summary>
-    public void Add(Tensor read, Tensor written)
+    /// <summary>Counts tokens.</summary>
+    /// <param name="x">What shall be given, <c>[tokens, d_out]</c>.</param>
+    /// <param name="xHat">What is given, <c>[tokens, d_out]</c>.</param>
+    /// <param name="f">The latents, <c>[tokens, d_sae]</c>.</param>
+    public void Add(Tensor x, Tensor xHat, Tensor f)
     {
         using var scope = NewDisposeScope();
-        var x = read.reshape(-1, sae.DModel).to(sae.WDec.dtype);
-        var y = written.reshape(-1, sae.DOut).to(sae.WDec.dtype);
-        Add(y, y - sae.Reconstruct(x), sae.Encode(x));
-    }
-
-    /// <summary>Counts the tokens of an activation, <c>[.., d_model]</c>.</summary>
-    public void Add(Tensor activation)
-    {
-        using var scope = NewDisposeScope();
-        var x = activation.reshape(-1, sae.DModel).to(sae.WDec.dtype);          // [tokens, d_model]
-        var f = Taps.Latents(sae, x, scale, shift);              // [tokens, d_sae]
-        Add(x, x - sae.Decode(f), f);
-    }
-
-    private void Add(Tensor x, Tensor residual, Tensor f)
-    {
+        var residual = x - xHat;
         explained.Add(x, residual);
-        sum.add_(x.sum(0, type: ScalarType.Float64));
-        fired.add_(f.gt(0).sum(0, type: ScalarType.Int64)); // sum(0) alone would take 0 for a type
+        sum.add_(x.sum(0, type: ScalarType.Float64).cpu());
+        fired.add_(f.gt(0).sum(0, type: ScalarType.Int64).cpu()); // sum(0) alone would take 0 for a type
+        latents += f.sum(ScalarType.Float64).item<double>();
+
+        var (exact, given) = (x.to(ScalarType.Float64), xHat.to(ScalarType.Float64));
+        double[] xx = Rows(exact.square()), hh = Rows(given.square()), xh = Rows(exact * given);
+        for (int t = 0; t < xx.Length; t++)
+        {
+            squaredNorms += hh[t];
+            products += xh[t];
+            if (xx[t] == 0) continue;
+            tokensWithNorm++;
+            ratios += Math.Sqrt(hh[t] / xx[t]);
+            if (hh[t] > 0) cosines += xh[t] / Math.Sqrt(xx[t] * hh[t]);
+        }
+        squaredResiduals.AddRange(Rows(residual.to(ScalarType.Float64).square()));
     }
 
-    /// <summary>The mean activation, of a transcoder that at its output, <c>[d_out]</c>, in the SAE's type; the caller owns it.</summary>
+    /// <summary>Counts the same tokens against the mean of all.</summary>
+    /// <param name="x">As given to <see cref="Add"/>.</param>
+    public void AddDeviations(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var exact = x.to(ScalarType.Float64);
+        double[] deviations = Rows((exact - (sum / explained.Tokens).to(exact.device)).square()), squares = Rows(exact.square());
+        for (int t = 0; t < deviations.Length; t++)
+        {
+            double residual = squaredResiduals[checked((int)deviationsSeen++)];
+            if (deviations[t] <= 1e-14 * squares[t]) continue; // at the mean, but for the mean's own rounding
+            tokensOffMean++;
+            legacy += 1 - residual / deviations[t];
+        }
+    }
+
+    /// <summary>The mean activation, <c>[d_out]</c>, float32; the caller owns it.</summary>
     public Tensor Mean()
     {
         using var scope = NewDisposeScope();
-        return (sum / explained.Tokens).to(sae.WDec.dtype).MoveToOuterDisposeScope();
+        return (sum / explained.Tokens).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
-    public SparsityReport Sparsity() => SparsityReport.FromCounts(fired.data<long>().ToArray(), explained.Tokens);
+    public ReconstructionReport Report() => new()
+    {
+        Mse = explained.SquaredResidual / explained.Tokens,
+        ExplainedVariance = explained.Value,
+        ExplainedVarianceLegacy = legacy / tokensOffMean,
+        Cosine = cosines / tokensWithNorm,
+        L2Ratio = ratios / tokensWithNorm,
+        RelativeReconstructionBias = squaredNorms / products,
+        L1 = latents / explained.Tokens,
+        Sparsity = SparsityReport.FromCounts(fired.data<long>().ToArray(), explained.Tokens),
+    };
+
+    private static double[] Rows(Tensor squares)
+    {
+        using var sums = squares.sum(1).cpu();
+        return sums.data<double>().ToArray();
+    }
 
     public void Dispose()
     {

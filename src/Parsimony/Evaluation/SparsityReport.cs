@@ -33,6 +33,9 @@ public sealed record SparsityReport
     /// <summary>Fraction of latents that never fired, 0..1.</summary>
     public double DeadFraction => (double)Dead / Density.Length;
 
+    /// <summary>Fraction of latents with a density above <see cref="DenseAbove"/>, 0..1.</summary>
+    public double DenseFraction => (double)Dense / Density.Length;
+
     /// <summary>The report for given counts.</summary>
     /// <param name="fired">On how many tokens each latent fired, <c>[d_sae]</c>.</param>
     /// <param name="tokens">Tokens counted, 1 or more.</param>

@@ -8,9 +8,6 @@ public sealed record SpliceReport
     /// <summary>Where the SAE was spliced in.</summary>
     public required HookPoint At { get; init; }
 
-    /// <summary>Tokens the activations were measured on.</summary>
-    public required long TokensSeen { get; init; }
-
     /// <summary>Loss of the plain model.</summary>
     public required double CeClean { get; init; }
 
@@ -26,12 +23,29 @@ public sealed record SpliceReport
     /// <summary>Loss with the activation's mean over these tokens in its place.</summary>
     public required double CeMeanAblated { get; init; }
 
-    /// <summary>1 - sum of squared residuals / sum of squared deviations from the mean activation, over all tokens, in float64 and raw
-    /// units; at most 1, below 0 when the reconstruction is worse than the mean. NaN when the activation never varies.</summary>
-    public required double ExplainedVariance { get; init; }
+    /// <summary>Mean over predictions of KL(plain || spliced), the divergence of the next-token distributions; 0 changes nothing, nats per token.</summary>
+    public required double KlSpliced { get; init; }
+
+    /// <summary>The same with the SAE as a delta; 0 without dials.</summary>
+    public required double KlSplicedDelta { get; init; }
+
+    /// <summary>The same with zeros in place of the activation.</summary>
+    public required double KlZeroAblated { get; init; }
+
+    /// <summary>The same with the activation's mean in its place.</summary>
+    public required double KlMeanAblated { get; init; }
+
+    /// <summary>How well the SAE reconstructs the activations of these tokens, and how sparsely.</summary>
+    public required ReconstructionReport Reconstruction { get; init; }
 
     /// <summary>How often each latent fires on these tokens.</summary>
-    public required SparsityReport Sparsity { get; init; }
+    public SparsityReport Sparsity => Reconstruction.Sparsity;
+
+    /// <summary>Tokens the activations were measured on.</summary>
+    public long TokensSeen => Reconstruction.TokensSeen;
+
+    /// <summary><see cref="ReconstructionReport.ExplainedVariance"/>.</summary>
+    public double ExplainedVariance => Reconstruction.ExplainedVariance;
 
     /// <summary>Number of latents.</summary>
     public int DSae => Sparsity.Density.Length;
@@ -48,4 +62,7 @@ public sealed record SpliceReport
 
     /// <summary>The same against the mean-ablated loss.</summary>
     public double CeLossRecoveredFromMean => (CeMeanAblated - CeSpliced) / (CeMeanAblated - CeClean);
+
+    /// <summary>(KL_zero - KL_spliced) / KL_zero: 1 loses nothing, 0 is as bad as zeros. NaN when zeros change nothing.</summary>
+    public double KlScore => (KlZeroAblated - KlSpliced) / KlZeroAblated;
 }

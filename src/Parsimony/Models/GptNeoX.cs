@@ -84,13 +84,21 @@ public sealed class GptNeoX : IDisposable
     /// <returns>Logits, <c>[batch, seq, d_vocab]</c>.</returns>
     public Tensor RunFrom(HookState state, Tap? tap = null)
     {
+        using var residual = ResidualFrom(state, tap);
+        return Unembed(residual);
+    }
+
+    /// <summary>As <see cref="RunFrom"/>, but ends before <see cref="Unembed"/>: the residual stream that leaves the last layer,
+    /// <c>[batch, seq, d_model]</c>, for callers that need logits of few tokens at a time.</summary>
+    public Tensor ResidualFrom(HookState state, Tap? tap = null)
+    {
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)state.Activation.size(1));
         int layer = state.At.Layer;
         var (x, _) = Advance(layer, state.At.Site, HookSite.ResidPost, state.Activation, state.Residual, positions, tap, null);
         x = Touch(tap, layer, HookSite.ResidPost, x);
         for (layer++; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, null);
-        return Unembed(x).MoveToOuterDisposeScope();
+        return x.MoveToOuterDisposeScope();
     }
 
     /// <summary>The activation at a hook point, <c>[batch, seq, width]</c>. Runs and reads nothing it does not need.</summary>

@@ -30,12 +30,14 @@ internal static class KeyFigures
         if (r.CeLossRecovered is { } recovered)
             cards.Add(Card("Loss recovered", Number.Percent(recovered), Losses(r)));
         if (r.ExplainedVariance is { } explained)
-            cards.Add(Card("Explained variance", Number.Text(explained), "of the activations, 1 is perfect"));
+            cards.Add(Card("Explained variance", Number.Text(explained), "of the activations, 1 is perfect"
+                + (r.L2Ratio is { } length ? $"; the reconstructions are {Number.Percent(length)} as long" : "")));
         if (r.L0 is { } l0)
             cards.Add(Card("L0", Number.Text(l0), "active latents per token"
                 + (r.DSae is { } n ? $", {Number.Percent(l0 / n)} of {Number.Count(n)}" : "")));
         if (r.DeadFraction is { } dead)
-            cards.Add(Card("Dead latents", Number.Percent(dead), "never fire on the evaluation text"));
+            cards.Add(Card("Dead latents", Number.Percent(dead), "never fire on the evaluation text"
+                + (r.EvaluatedTokens is { } seen ? $", {Number.Short(seen)} tokens" : "")));
         if (r.Finetune is { } tuned)
         {
             string arrow = "<span class=\"to\"> → </span>";

@@ -26,17 +26,68 @@ public sealed record RunReport
     /// <summary><c>(CeZeroAblated - CeSpliced) / (CeZeroAblated - CeClean)</c>; 1 is perfect, below 0 is worse than nothing.</summary>
     public double? CeLossRecovered { get; init; }
 
+    /// <summary>The same with <see cref="CeMeanAblated"/> in the place of <see cref="CeZeroAblated"/>.</summary>
+    public double? CeLossRecoveredFromMean { get; init; }
+
+    /// <summary>KL(plain || with the reconstruction) of the next-token distributions, nats per token.</summary>
+    public double? KlSpliced { get; init; }
+
+    /// <summary>KL(plain || activation at zero), nats per token.</summary>
+    public double? KlZeroAblated { get; init; }
+
+    /// <summary>KL(plain || activation at its mean), nats per token.</summary>
+    public double? KlMeanAblated { get; init; }
+
+    /// <summary><c>(KlZeroAblated - KlSpliced) / KlZeroAblated</c>; 1 is perfect, below 0 is worse than nothing.</summary>
+    public double? KlScore { get; init; }
+
+    /// <summary>Tokens of the evaluation text: what every fraction of latents below was counted over.</summary>
+    public long? EvaluatedTokens { get; init; }
+
+    /// <summary>Mean squared length of the residual, squared activation units.</summary>
+    public double? Mse { get; init; }
+
     /// <summary>1 minus squared residual over squared deviation from the mean.</summary>
     public double? ExplainedVariance { get; init; }
 
+    /// <summary>1 minus <see cref="ExplainedVariance"/>.</summary>
+    public double? Fvu { get; init; }
+
+    /// <summary>The mean over tokens of each token's own explained variance, which others have published as the explained variance.</summary>
+    public double? ExplainedVarianceLegacy { get; init; }
+
+    /// <summary>Mean cosine of activation and reconstruction.</summary>
+    public double? Cosine { get; init; }
+
+    /// <summary>Mean length of the reconstruction over that of the activation.</summary>
+    public double? L2Ratio { get; init; }
+
+    /// <summary>Mean squared length of the reconstruction over its mean product with the activation; below 1 is shrinkage.</summary>
+    public double? RelativeReconstructionBias { get; init; }
+
     /// <summary>Mean number of active latents per token.</summary>
     public double? L0 { get; init; }
+
+    /// <summary>Mean sum of the latents, activation units.</summary>
+    public double? L1 { get; init; }
 
     /// <summary>Number of latents.</summary>
     public int? DSae { get; init; }
 
     /// <summary>Fraction of latents that fired on no token of the evaluation text.</summary>
     public double? DeadFraction { get; init; }
+
+    /// <summary>Fraction of latents that fired on more than a tenth of the tokens of the evaluation text.</summary>
+    public double? DenseFraction { get; init; }
+
+    /// <summary>Mean over latents of the largest cosine of a decoder row with another.</summary>
+    public double? DecoderMaxCosineMean { get; init; }
+
+    /// <summary>0.95 quantile of the same.</summary>
+    public double? DecoderMaxCosineP95 { get; init; }
+
+    /// <summary>Mean cosine of encoder column and decoder row.</summary>
+    public double? EncoderDecoderCosineMean { get; init; }
 
     /// <summary>Loss with this autoencoder in every layer at the same site, in the order of the layers.</summary>
     public IReadOnlyList<LayerSweepEntry>? LayerSweep { get; init; }

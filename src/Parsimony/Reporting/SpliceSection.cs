@@ -38,11 +38,13 @@ internal static class SpliceSection
                    select new BarRow(row.Name, Math.Max(0, excess) / widest, row.Ink, Number.Loss(loss), change);
         string kept = r.CeLossRecovered is { } recovered
             ? $" The autoencoder closes {Number.Percent(recovered)} of the gap between a silenced layer and the plain model." : "";
+        string divergence = r is { KlSpliced: { } kl, KlZeroAblated: { } klZero }
+            ? $" Its predictions are {Number.Loss(kl)} nats per token (KL) from the plain model’s, a silenced layer’s {Number.Loss(klZero)}." : "";
         return $"""
             <figure>
             <h3>Loss on held-out text <small>nats per token</small></h3>
             {Bars.Table([$"what stands at {r.Hook ?? "the hook"}", "excess", "loss", "change"], rows)}
-            <figcaption>Bars show the loss above the plain model’s.{kept}</figcaption>
+            <figcaption>Bars show the loss above the plain model’s.{kept}{divergence}</figcaption>
             </figure>
             """;
     }

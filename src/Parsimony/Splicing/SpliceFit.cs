@@ -11,7 +11,9 @@ internal static class SpliceFit
     {
         if (to is not { } output)
         {
-            if (sae is Transcoder) throw new ArgumentException("a transcoder reads one hook point and writes another; say where it writes.");
+            if (sae is Transcoder) throw new ArgumentException(
+                $"a {sae.Architecture} reads one hook point and writes another, so it cannot take the place of the activation at {at}. "
+                + "Say where it writes, or use an autoencoder.");
         }
         else if (output.Layer >= model.Config.NLayers || (output.Layer, output.Site).CompareTo((at.Layer, at.Site)) <= 0 || model.Width(output.Site) != sae.DOut)
             throw new ArgumentException($"the transcoder reads {at} and writes {sae.DOut} numbers at {output}; expected a later hook point of the model as wide as that.");

@@ -88,7 +88,8 @@ public sealed class ArchitectureTests
             Assert.Throws<ArgumentException>(() => new JumpReluSae(eye(2), eye(2), zeros(2), zeros(2), zeros(3))).Message);
     }
 
-    private static ISparseAutoencoder Of(string architecture)
+    /// <summary>One of an architecture, random.</summary>
+    internal static ISparseAutoencoder Of(string architecture)
     {
         using var scope = NewDisposeScope();
         Tensor wEnc = Drawn.Normal(2, DModel, DSae), wDec = Drawn.Normal(3, DSae, DModel), bEnc = Drawn.Normal(4, DSae) * 0.3, bDec = Drawn.Normal(5, DModel) * 0.3;

@@ -3,6 +3,7 @@ using Parsimony.Autoencoders;
 using Parsimony.Evaluation;
 using Parsimony.FineTuning;
 using Parsimony.Models;
+using Parsimony.Splicing;
 using Parsimony.Tests.Splicing;
 using TorchSharp;
 using Xunit;
@@ -39,7 +40,17 @@ public sealed class SpliceEvaluationTests
         var peers = expected.RootElement;
         Assert.Equal(1 - peers.GetProperty("fvu").GetProperty("residual_uncentred_float64").GetDouble(), own.ExplainedVariance, 1e-6);
         Assert.Equal(peers.GetProperty("SAELens_train_metrics").GetProperty("explained_variance").GetDouble(), own.ExplainedVariance, 1e-6);
-        Assert.Equal(peers.GetProperty("dictionary_learning.evaluate").GetProperty("l0").GetDouble(), own.L0, 1e-6);
+        var (theirs, reconstruction) = (peers.GetProperty("dictionary_learning.evaluate"), own.Reconstruction);
+        double Theirs(string name) => theirs.GetProperty(name).GetDouble();
+        Assert.Equal(Theirs("l0"), own.L0, 1e-6);
+        Assert.Equal(Theirs("l1_loss"), reconstruction.L1, 2e-5);
+        Assert.Equal(Theirs("cossim"), reconstruction.Cosine, 1e-6);
+        Assert.Equal(Theirs("l2_ratio"), reconstruction.L2Ratio, 1e-6);
+        Assert.Equal(Theirs("relative_reconstruction_bias"), reconstruction.RelativeReconstructionBias, 1e-6);
+        Assert.Equal(Theirs("frac_alive"), 1 - own.DeadFraction);
+        Assert.Equal(peers.GetProperty("fvu").GetProperty("residual_uncentred_float64").GetDouble(), reconstruction.Fvu, 1e-6);
+        Assert.Equal(peers.GetProperty("SAELens_train_metrics").GetProperty("explained_variance_legacy").GetDouble(),
+            reconstruction.ExplainedVarianceLegacy, 1e-6);
         Assert.Equal(0, own.DeadFraction);
         Assert.Equal(4 * 48, own.TokensSeen);
         Assert.Equal(256, own.DSae);
@@ -66,19 +77,59 @@ public sealed class SpliceEvaluationTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    [InlineData(7)]
+    [InlineData(8)]
     public void The_batch_size_does_not_change_the_report(int batchContexts)
     {
         using var model = Some.Model();
         using var sae = TinySae.Random();
-        var contexts = Some.Contexts(7);
+        List<int[]> contexts = [.. Some.Contexts(9), .. Some.Contexts(1, length: 5), .. Some.Contexts(1, length: 2)];
         var whole = SpliceEvaluation.Run(model, TinySae.At, sae, contexts, 100);
         var cut = SpliceEvaluation.Run(model, TinySae.At, sae, contexts, batchContexts);
         Assert.Equal(whole.CeClean, cut.CeClean, 1e-6);
         Assert.Equal(whole.CeSpliced, cut.CeSpliced, 1e-6);
         Assert.Equal(whole.CeMeanAblated, cut.CeMeanAblated, 1e-6);
-        Assert.Equal(whole.ExplainedVariance, cut.ExplainedVariance, 1e-7);
+        Assert.Equal(whole.KlSpliced, cut.KlSpliced, 1e-6);
+        Assert.Equal(whole.KlScore, cut.KlScore, 1e-6);
+        ReconstructionEvaluationTests.AssertSame(whole.Reconstruction, cut.Reconstruction);
         Assert.Equal(whole.Sparsity.Density, cut.Sparsity.Density);
+    }
+
+    [Fact]
+    public void Padding_behind_a_short_context_counts_nowhere()
+    {
+        using var model = Some.Model();
+        using var sae = TinySae.Random();
+        List<int[]> contexts = [.. Some.Contexts(2), .. Some.Contexts(1, length: 5, seed: 9)];
+        var together = SpliceEvaluation.Run(model, TinySae.At, sae, contexts);
+        var parts = contexts.Select(c => (Report: SpliceEvaluation.Run(model, TinySae.At, sae, [c]), Predictions: c.Length - 1)).ToList();
+        double Mean(Func<SpliceReport, double> of) => parts.Sum(p => of(p.Report) * p.Predictions) / parts.Sum(p => p.Predictions);
+        Assert.Equal(Mean(r => r.CeSpliced), together.CeSpliced, 1e-6);
+        Assert.Equal(Mean(r => r.KlZeroAblated), together.KlZeroAblated, 1e-6);
+        Assert.Equal(parts.Sum(p => p.Report.L0 * p.Report.TokensSeen) / 29, together.L0, 1e-9);
+        Assert.Equal(29, together.TokensSeen);
+        var sweep = LayerSweep.Run(model, HookSite.MlpOut, sae, contexts);
+        Assert.Equal(together.CeSpliced, sweep[1].CeSpliced, 1e-6);
+    }
+
+    [Fact]
+    public void The_divergence_is_that_of_the_whole_distributions()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        using var sae = TinySae.Random();
+        var contexts = Some.Contexts(3);
+        var report = SpliceEvaluation.Run(model, TinySae.At, sae, contexts, 2);
+        var tokens = tensor(contexts.SelectMany(c => c).Select(id => (long)id).ToArray(), [3, 12]);
+        double Kl(Tap tap)
+        {
+            var (p, q) = (P(null), P(tap));
+            return (p * (p / q).log()).sum(-1).mean().item<double>();
+        }
+        Tensor P(Tap? tap) => nn.functional.softmax(model.Forward(tokens, tap).narrow(1, 0, 11).to(ScalarType.Float64), -1);
+        Assert.Equal(Kl(Taps.Splice(TinySae.At, sae)), report.KlSpliced, 1e-5);
+        Assert.Equal(Kl(Taps.ZeroAblate(TinySae.At)), report.KlZeroAblated, 1e-5);
+        Assert.Equal(1 - report.KlSpliced / report.KlZeroAblated, report.KlScore, 1e-12);
+        Assert.Equal(0, report.KlSplicedDelta);
     }
 
     [Fact]
@@ -102,6 +153,8 @@ public sealed class SpliceEvaluationTests
         Assert.Equal(report.CeClean, report.CeSpliced);
         Assert.Equal(1, report.CeLossRecovered);
         Assert.Equal(1, report.ExplainedVariance);
+        Assert.Equal((0, 1), (report.KlSpliced, report.KlScore));
+        Assert.Equal(1, report.Reconstruction.ExplainedVarianceLegacy);
         Assert.NotEqual(report.CeClean, report.CeZeroAblated);
         Assert.Equal(TinySae.DModel, report.L0, 1e-9); // of each pair relu(x), relu(-x) one fires
     }
@@ -153,13 +206,15 @@ public sealed class SpliceEvaluationTests
         using var sae = TinySae.Random();
         using var narrow = TinySae.Random(dModel: 8);
         var contexts = Some.Contexts(2);
-        string Refusal(HookPoint at, StandardSae s, IReadOnlyList<int[]> c) =>
+        string Refusal(HookPoint at, ISparseAutoencoder s, IReadOnlyList<int[]> c) =>
             Assert.Throws<ArgumentException>(() => SpliceEvaluation.Run(model, at, s, c)).Message;
         Assert.Contains("reads activations of width 8; blocks.1.mlp_out of this model has width 16", Refusal(TinySae.At, narrow, contexts),
             StringComparison.Ordinal);
         Assert.Contains("layers 0 to 2", Refusal(new HookPoint(3, HookSite.MlpOut), sae, contexts), StringComparison.Ordinal);
         Assert.Contains("shorter than one context", Refusal(TinySae.At, sae, []), StringComparison.Ordinal);
-        Assert.Contains("12 to 13 tokens", Refusal(TinySae.At, sae, [.. contexts, new int[13]]), StringComparison.Ordinal);
+        Assert.Contains("a context has 1 tokens; expected 2 or more", Refusal(TinySae.At, sae, [.. contexts, new int[1]]), StringComparison.Ordinal);
+        using var transcoder = new Transcoder(sae.WEnc, sae.WDec, sae.BEnc, sae.BDec);
+        Assert.Contains("a transcoder reads one hook point and writes another", Refusal(TinySae.At, transcoder, contexts), StringComparison.Ordinal);
     }
 
     [Fact]

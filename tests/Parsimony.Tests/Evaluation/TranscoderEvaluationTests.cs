@@ -1,6 +1,7 @@
 using Parsimony.Autoencoders;
 using Parsimony.Evaluation;
 using Parsimony.Models;
+using Parsimony.Tokens;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;
@@ -44,8 +45,27 @@ public sealed class TranscoderEvaluationTests
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         SpliceEvaluation.Run(model, In, transcoder, Some.Contexts(), to: Out);
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
-        Assert.Contains("say where it writes", Assert.Throws<ArgumentException>(() => SpliceEvaluation.Run(model, In, transcoder, Some.Contexts())).Message, StringComparison.Ordinal);
+        Assert.Contains("Say where it writes", Assert.Throws<ArgumentException>(() => SpliceEvaluation.Run(model, In, transcoder, Some.Contexts())).Message, StringComparison.Ordinal);
         Assert.Contains("a later hook point", Assert.Throws<ArgumentException>(() => SpliceEvaluation.Run(model, Out, transcoder, Some.Contexts(), to: In)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(8)]
+    public void The_batch_size_and_padding_do_not_change_the_report(int batchContexts)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Some.Model();
+        using var transcoder = new Transcoder(Drawn.Normal(1, 16, 24), Drawn.Normal(2, 24, 16), zeros(24), zeros(16), Drawn.Normal(3, 16, 16) * 0.1, k: 3);
+        List<int[]> contexts = [.. Some.Contexts(8), .. Some.Contexts(1, length: 5)];
+        var whole = SpliceEvaluation.Run(model, In, transcoder, contexts, 100, to: Out);
+        var cut = SpliceEvaluation.Run(model, In, transcoder, contexts, batchContexts, to: Out);
+        ReconstructionEvaluationTests.AssertSame(whole.Reconstruction, cut.Reconstruction);
+        Assert.Equal(whole.CeSpliced, cut.CeSpliced, 1e-6);
+        Assert.Equal(whole.KlSpliced, cut.KlSpliced, 1e-6);
+        var activations = contexts.Select(c => model.Activations([In, Out], ContextPacker.ToTensor([c]))).ToList();
+        Tensor At(int hook) => cat(activations.Select(a => a[hook].squeeze(0)).ToList(), 0);
+        ReconstructionEvaluationTests.AssertSame(whole.Reconstruction, ReconstructionEvaluation.Run(transcoder, At(0), At(1)));
+    }
 }

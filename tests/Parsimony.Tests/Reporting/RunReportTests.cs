@@ -14,7 +14,9 @@ public sealed class RunReportTests
         foreach (string key in (string[])
                  [
                      "ce_clean", "ce_spliced", "ce_zero_ablated", "ce_mean_ablated", "ce_loss_recovered", "explained_variance", "l0", "d_sae",
-                     "dead_fraction", "layer_sweep", "finetune", "seconds", "tokens_seen", "seed", "version",
+                     "dead_fraction", "dense_fraction", "evaluated_tokens", "mse", "l1", "fvu", "explained_variance_legacy", "cosine", "l2_ratio",
+                     "relative_reconstruction_bias", "ce_loss_recovered_from_mean", "kl_spliced", "kl_zero_ablated", "kl_mean_ablated", "kl_score",
+                     "decoder_max_cosine_mean", "decoder_max_cosine_p95", "encoder_decoder_cosine_mean", "layer_sweep", "finetune", "seconds", "tokens_seen", "seed", "version",
                  ])
             Assert.True(json.ContainsKey(key), key);
         Assert.True(json["layer_sweep"]![0]!.AsObject() is { } bar && bar.ContainsKey("layer") && bar.ContainsKey("ce_spliced"));

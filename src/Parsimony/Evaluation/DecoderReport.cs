@@ -1,0 +1,57 @@
+using Parsimony.Autoencoders;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn.functional;
+
+namespace Parsimony.Evaluation;
+
+/// <summary>How the latents' directions lie to each other; of the weights alone, no text needed. A row of zeros has cosine 0 with all.</summary>
+public sealed record DecoderReport
+{
+    private const long RowsAtATime = 2048; // 16 MiB of cosines
+
+    /// <summary>Mean over latents of the largest cosine of their decoder row with another's, -1 to 1; near 1 latents are copies. NaN for one latent.</summary>
+    public required double MaxCosineMean { get; init; }
+
+    /// <summary>The 0.95 quantile of the same, interpolated linearly.</summary>
+    public required double MaxCosineP95 { get; init; }
+
+    /// <summary>Mean over latents of the cosine of encoder column and decoder row, -1 to 1; 1 is tied. null for transcoders, which read
+    /// another space than they write, and where there is no <c>W_enc</c>.</summary>
+    public double? EncoderCosineMean { get; init; }
+
+    /// <summary>Measures an autoencoder of any architecture; d_sae² d_out multiplications, half of the pairs being the other half mirrored.</summary>
+    /// <param name="sae">Not owned.</param>
+    /// <param name="cancellation">Ends the measurement between two blocks.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static DecoderReport Of(ISparseAutoencoder sae, CancellationToken cancellation = default)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var rows = normalize(sae.WDec.to(ScalarType.Float32), dim: 1);     // [d_sae, d_out]
+        var largest = full(sae.DSae, double.NegativeInfinity, ScalarType.Float32, rows.device);
+        for (long a = 0; a < sae.DSae; a += RowsAtATime)
+            for (long b = a; b < sae.DSae; b += RowsAtATime)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using var block = NewDisposeScope();
+                var (left, right) = (Block(rows, a), Block(rows, b));
+                var cosines = left.mm(right.t());
+                if (a == b) cosines.diagonal().fill_(double.NegativeInfinity);
+                Raise(Block(largest, a), cosines.amax([1]));
+                if (a != b) Raise(Block(largest, b), cosines.amax([0]));
+            }
+        var sorted = largest.to(ScalarType.Float64);
+        return new DecoderReport
+        {
+            MaxCosineMean = sae.DSae < 2 ? double.NaN : sorted.mean().item<double>(),
+            MaxCosineP95 = sae.DSae < 2 ? double.NaN : quantile(sorted, tensor(0.95, ScalarType.Float64)).item<double>(),
+            EncoderCosineMean = sae is not Transcoder && sae.Weights.TryGetValue("W_enc", out var wEnc)
+                ? (normalize(wEnc.to(ScalarType.Float32), dim: 0).t() * rows).sum(1, type: ScalarType.Float64).mean().item<double>() : null,
+        };
+    }
+
+    private static Tensor Block(Tensor t, long start) => t.narrow(0, start, Math.Min(RowsAtATime, t.size(0) - start));
+
+    private static void Raise(Tensor largest, Tensor candidates) => largest.copy_(maximum(largest, candidates));
+}
