@@ -104,6 +104,7 @@ internal static class EvaluateCommand
             KlMeanAblated = splice.KlMeanAblated,
             KlScore = splice.KlScore,
             EvaluatedTokens = splice.TokensSeen,
+            HeldOut = IsHeldOut(options),
             Mse = splice.Reconstruction.Mse,
             ExplainedVariance = splice.ExplainedVariance,
             Fvu = splice.Reconstruction.Fvu,
@@ -126,11 +127,20 @@ internal static class EvaluateCommand
         return run?.Update(Add) ?? Add(new RunReport { Version = ProgramVersion.Text });
     }
 
+    // By the file's name: a copy of the training text is not recognised, and what another program trained on is not known.
+    private static bool? IsHeldOut(EvaluateOptions options) =>
+        RunFolder.Contains(options.Sae) && RunFolder.Existing(options.Sae).Recall<TrainOptions>("train")?.Text is { } trainedOn
+            ? Path.GetFullPath(trainedOn) != Path.GetFullPath(options.Text) : null;
+
     private static void Print(RunReport report, Terminal terminal)
     {
         terminal.Facts(
         [
             new("hook", report.Hook),
+            new("text", $"{report.EvaluatedTokens} tokens" + report.HeldOut switch
+            {
+                true => ", not the file it was trained on", false => "; NOT held out: the SAE was trained on this file", null => "",
+            }),
             new("CE plain", $"{report.CeClean:0.0000} nats/token"),
             new("CE spliced", $"{report.CeSpliced:0.0000}"),
             new("CE zero-ablated", $"{report.CeZeroAblated:0.0000}"),

@@ -44,6 +44,9 @@ public sealed record RunReport
     /// <summary>Tokens of the evaluation text: what every fraction of latents below was counted over.</summary>
     public long? EvaluatedTokens { get; init; }
 
+    /// <summary>Whether the evaluation text is another file than the autoencoder was trained on; null when that is not known.</summary>
+    public bool? HeldOut { get; init; }
+
     /// <summary>Mean squared length of the residual, squared activation units.</summary>
     public double? Mse { get; init; }
 

@@ -29,6 +29,8 @@ public sealed class StageCommandTests : IDisposable
 
         var measured = Json("evaluate", run, "--text", text, "--sequence-length", "32", "--max-contexts", "8", "--json");
         Assert.Equal(3, measured.GetProperty("layer_sweep").GetArrayLength());
+        Assert.Equal(8 * 32, measured.GetProperty("evaluated_tokens").GetInt64());
+        Assert.False(measured.GetProperty("held_out").GetBoolean()); // the text it was trained on
         Assert.Equal(measured.GetProperty("ce_spliced").GetDouble(), measured.GetProperty("layer_sweep")[1].GetProperty("ce_spliced").GetDouble(), 1e-6);
 
         var tuned = Json(Finetune()).GetProperty("finetune");

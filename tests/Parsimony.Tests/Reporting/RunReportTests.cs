@@ -14,7 +14,7 @@ public sealed class RunReportTests
         foreach (string key in (string[])
                  [
                      "ce_clean", "ce_spliced", "ce_zero_ablated", "ce_mean_ablated", "ce_loss_recovered", "explained_variance", "l0", "d_sae",
-                     "dead_fraction", "dense_fraction", "evaluated_tokens", "mse", "l1", "fvu", "explained_variance_legacy", "cosine", "l2_ratio",
+                     "dead_fraction", "dense_fraction", "evaluated_tokens", "held_out", "mse", "l1", "fvu", "explained_variance_legacy", "cosine", "l2_ratio",
                      "relative_reconstruction_bias", "ce_loss_recovered_from_mean", "kl_spliced", "kl_zero_ablated", "kl_mean_ablated", "kl_score",
                      "decoder_max_cosine_mean", "decoder_max_cosine_p95", "encoder_decoder_cosine_mean", "layer_sweep", "finetune", "seconds", "tokens_seen", "seed", "version",
                  ])

@@ -55,6 +55,7 @@ internal static class SomeReport
         KlMeanAblated = 0.1208,
         KlScore = 0.9498,
         EvaluatedTokens = 100_000,
+        HeldOut = true,
         Mse = 0.6124,
         ExplainedVariance = 0.9134,
         Fvu = 0.0866,
