@@ -12,7 +12,7 @@ namespace Parsimony.Cli.Commands;
 internal sealed record EvaluateOptions
 {
     [Positional]
-    [Description("run folder, or an SAE in any format that convert knows")]
+    [Description("run folder, an SAE in any format that convert knows, or a folder of runs, such as a sweep's: then a table")]
     public required string Sae { get; init; }
 
     [Description("held-out text: .txt, .jsonl or .jsonl.gz")]
@@ -56,6 +56,7 @@ internal static class EvaluateCommand
         "evaluate", "Splices an SAE into its model and measures loss, reconstruction and sparsity, and the sweep over all layers.",
         (options, terminal) =>
         {
+            if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
             using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
@@ -64,11 +65,12 @@ internal static class EvaluateCommand
         },
         [
             "parsimony evaluate runs/pythia --text wikitext-103-valid.txt",
+            "parsimony evaluate runs/sweep --text wikitext-103-valid.txt",
             "parsimony evaluate my-sae --model pythia-70m --text held-out.txt --layer-sweep false --json",
         ]);
 
     /// <summary>Measures and adds to the run's report.</summary>
-    public static RunReport Run(LoadedSae sae, EvaluateOptions options, RunFolder? run, Terminal terminal)
+    public static RunReport Run(LoadedSae sae, EvaluateOptions options, RunFolder? run, Terminal terminal, string what = "evaluate")
     {
         var clock = Stopwatch.StartNew();
         run?.Remember("evaluate", options, isBegun: false);
@@ -76,7 +78,7 @@ internal static class EvaluateCommand
         long tokens = (long)contexts.Count * options.SequenceLength;
 
         SpliceReport splice;
-        using (var progress = terminal.Progress("evaluate", 2 * tokens, "tokens"))
+        using (var progress = terminal.Progress(what, 2 * tokens, "tokens"))
             splice = SpliceEvaluation.Run(sae.Model.Model, sae.At, sae.Sae, contexts, options.BatchContexts,
                 to: sae.Metadata.HookOut, progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? tokens : 0)), cancellation: terminal.Interrupted);
 

@@ -10,13 +10,19 @@ namespace Parsimony.Cli.Commands;
 /// <param name="Varied">What the sweep set for it, as text.</param>
 internal sealed record SweepMember(string Name, TrainOptions Options, IReadOnlyDictionary<string, string> Varied);
 
+/// <summary>What a sweep's file asks for.</summary>
+/// <param name="Common">The options all have in common.</param>
+/// <param name="Members">The SAEs.</param>
+/// <param name="Evaluate">How all of them are evaluated at the end; null: they are not.</param>
+internal sealed record Sweep(TrainOptions Common, IReadOnlyList<SweepMember> Members, EvaluateOptions? Evaluate);
+
 /// <summary>
 /// The JSON of <c>parsimony train sweep.json</c>: the keys of a configuration of <c>train</c>, for all; <c>grid</c>, lists of values whose every
-/// combination is an SAE; <c>runs</c>, a list of objects, each an SAE (or, with a grid, a whole grid).
+/// combination is an SAE; <c>runs</c>, a list of objects, each an SAE (or, with a grid, a whole grid); <c>evaluate</c>, options of <c>parsimony evaluate</c> for all of them.
 /// </summary>
 internal static class SweepFile
 {
-    private const string Grid = "grid", Runs = "runs", Name = "name", Sae = "sae";
+    private const string Grid = "grid", Runs = "runs", Name = "name", Sae = "sae", Evaluate = "evaluate";
 
     /// <summary>Keys that all SAEs of a sweep share, because they share the stream.</summary>
     private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "plan", "sweep"];
@@ -24,9 +30,8 @@ internal static class SweepFile
     /// <summary>Reads a sweep.</summary>
     /// <param name="path">The file.</param>
     /// <param name="bind">Puts the command line's flags over the common keys, and checks the result.</param>
-    /// <returns>The options all have in common, and the SAEs.</returns>
     /// <exception cref="UsageException">A key is unknown, a value of another type or out of range, or no SAE or one twice is named.</exception>
-    public static (TrainOptions Common, IReadOnlyList<SweepMember> Members) Read(string path, Func<JsonObject, string, TrainOptions> bind)
+    public static Sweep Read(string path, Func<JsonObject, string, TrainOptions> bind)
     {
         if (!File.Exists(path)) throw new FileNotFoundException($"'{path}' does not exist; expected the JSON file of a sweep.", path);
         try
@@ -35,16 +40,34 @@ internal static class SweepFile
             var (grid, runs) = (Take<JsonObject>(json, Grid, path, "an object of lists"), Take<JsonArray>(json, Runs, path, "a list of objects"));
             if (grid is null && runs is null) throw new InvalidDataException(
                 $"{path} names no SAEs. Give \"{Grid}\": {{\"l1_coefficient\": [0.01, 0.02]}}, or \"{Runs}\": [{{\"l1_coefficient\": 0.01}}, ...], or both.");
+            var evaluate = Take<JsonObject>(json, Evaluate, path, "an object with the options of 'parsimony evaluate'");
             var common = bind(json, path);
             var template = JsonSerializer.SerializeToNode(common with { Sweep = null, Plan = false }, Json.Options)!.AsObject();
             var members = Choices(runs, grid, path).Select(choice => Member(choice, grid, template, common.Out, path)).ToList();
             foreach (var twice in members.GroupBy(m => m.Name).Where(g => g.Count() > 1))
                 throw new InvalidDataException($"{path} names the SAE '{twice.Key}' {twice.Count()} times; each must differ from the others, or have another \"{Name}\".");
-            return (common, members);
+            return new Sweep(common, members, evaluate is null ? null : Evaluation(evaluate, common.Out, path));
         }
         catch (InvalidDataException e)
         {
             throw new UsageException(e.Message);
+        }
+    }
+
+    private static EvaluateOptions Evaluation(JsonObject json, string folder, string path)
+    {
+        foreach (string own in (string[])["sae", "out", "hook"])
+            if (json.ContainsKey(own)) throw new InvalidDataException($"{path}: {Evaluate}.{own} is given; each SAE of the sweep has its own. Leave it out.");
+        if (json["text"] is not { } text) throw new InvalidDataException($"{path}: {Evaluate} has no \"text\"; name the held-out text to evaluate on.");
+        if (!File.Exists(text.ToString())) throw new InvalidDataException($"{path}: {Evaluate}.text '{text}' does not exist; expected a .txt, .jsonl or .jsonl.gz file.");
+        json["sae"] = folder;
+        try
+        {
+            return Json.Parse<EvaluateOptions>(json, $"{path}, {Evaluate}").Validated();
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"{path}, {Evaluate}: {ErrorSentence.Of(e)}");
         }
     }
 

@@ -23,7 +23,18 @@ internal static class SweepRun
 {
     private const int LastLines = 10;
 
-    public static object Run(TrainOptions common, IReadOnlyList<SweepMember> members, Terminal terminal)
+    /// <summary>Trains, or goes on, and evaluates where the sweep says so.</summary>
+    /// <returns>A row of the summary or of the comparison for each; a plan where one was asked for.</returns>
+    public static object Run(Sweep sweep, Terminal terminal)
+    {
+        object trained = Train(sweep.Common, sweep.Members, terminal);
+        if (trained is not SweepRow[] rows) return trained;
+        if (sweep.Evaluate is { } evaluate) return Comparison.Run([.. rows.Select(r => r.Folder)], evaluate, terminal);
+        Print(rows, terminal);
+        return rows;
+    }
+
+    private static object Train(TrainOptions common, IReadOnlyList<SweepMember> members, Terminal terminal)
     {
         HookPoint[] hooks = [.. members.SelectMany(m => TrainCommand.Hooks(m.Options)).Distinct()];
         using var data = TrainingData.Open(common, hooks);
@@ -50,7 +61,6 @@ internal static class SweepRun
                     using (var trained = trainer.Trained()) TrainCommand.Keep(runs[i], data, options[i], trained, seconds[i]);
                 rows[i] = Row(members[i], runs[i]);
             }
-            Print(rows, terminal);
             return rows;
         }
         finally

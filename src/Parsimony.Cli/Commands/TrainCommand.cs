@@ -70,11 +70,7 @@ internal static class TrainCommand
         "train", "Harvests activations from a model and trains a sparse autoencoder on them.",
         (options, bind, terminal) =>
         {
-            if (options.Sweep is not null)
-            {
-                var (common, members) = SweepFile.Read(options.Sweep, bind);
-                return SweepRun.Run(common, members, terminal);
-            }
+            if (options.Sweep is not null) return SweepRun.Run(SweepFile.Read(options.Sweep, bind), terminal);
             using var data = TrainingData.Open(options, Hooks(options));
             if (options.Plan) return Plan(data, options, [options], terminal);
             var run = RunFolder.At(options.Out);
@@ -88,6 +84,7 @@ internal static class TrainCommand
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
             "parsimony train --config train.json --l1-coefficient 0.02",
             "parsimony train sweep.json --out runs/sweep",
+            "parsimony train recipes/architectures.json",
         ]);
 
     /// <summary>Where an SAE of these options reads.</summary>

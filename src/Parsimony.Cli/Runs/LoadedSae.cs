@@ -48,7 +48,11 @@ internal sealed class LoadedSae : IDisposable
     }
 
     /// <summary>Opens an SAE for a model that is open already and stays the caller's.</summary>
-    public static LoadedSae Open(string path, LoadedModel model) => Open(path, model, null, ownsModel: false, takesTranscoders: false);
+    public static LoadedSae Open(string path, LoadedModel model) => Open(path, model, null, takesTranscoders: false);
+
+    /// <summary>The same, with a hook point and transcoders as above.</summary>
+    public static LoadedSae Open(string path, LoadedModel model, HookPoint? hook, bool takesTranscoders) =>
+        Open(path, model, hook, ownsModel: false, takesTranscoders);
 
     private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel, bool takesTranscoders)
     {
