@@ -10,7 +10,7 @@ namespace Parsimony.Tools.LanguageModel;
 /// <summary><c>train-lm</c>: trains the bundled language model; the same command goes on after a stop.</summary>
 internal static class TrainLmCommand
 {
-    private static readonly LmTrainingOptions Defaults = new() { RunFolder = "", Tokenizer = "", Schedule = new(30, 2400, 4000) };
+    private static readonly LmTrainingOptions Defaults = new() { RunFolder = "", Tokenizer = "", Schedule = new(30, 1500, 6600) };
 
     public static Command Make()
     {
