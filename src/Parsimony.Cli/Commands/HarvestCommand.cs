@@ -64,7 +64,7 @@ internal static class HarvestCommand
         var plan = Plans.Harvest(model.Model, source, begun, options);
         if (options.Plan)
         {
-            if (plan.MemoryBytes <= plan.MemoryFree) plan = plan.Measured(source, [], isReadOnce: true, options.Cache.HarvestBatchContexts);
+            if (plan.MemoryBytes <= plan.MemoryFree) plan = plan.Measured(source, [], isReadOnce: true, options.Cache.HarvestBatchContexts, terminal.Interrupted);
             plan.Print(terminal);
             return plan;
         }

@@ -124,7 +124,7 @@ internal static class TrainCommand
         using var source = new ActivationBuffer(data.Activations, common.Buffer);
         var plan = Plans.Training(data, source, runs, common.Out);
         if (plan.MemoryBytes <= plan.MemoryFree)
-            plan = plan.Measured(data.Activations, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts);
+            plan = plan.Measured(data.Activations, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts, terminal.Interrupted);
         plan.Print(terminal);
         return plan;
     }

@@ -51,31 +51,32 @@ internal static class Plans
     }
 
     /// <summary>A plan with the time that a few contexts and a few steps of each SAE suggest.</summary>
-    public static ResourcePlan Measured(this ResourcePlan plan, IContextActivations all, IReadOnlyList<TrainOptions> runs, bool isReadOnce, int batchContexts)
+    public static ResourcePlan Measured(this ResourcePlan plan, IContextActivations all, IReadOnlyList<TrainOptions> runs, bool isReadOnce, int batchContexts,
+        CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var few = new FirstContexts(all, Math.Min(all.Contexts, Math.Max(batchContexts, runs.Count == 0 ? 0 : runs[0].Buffer.BatchTokens / all.SequenceLength + 1)));
         var rows = few.Hooks.ToDictionary(at => at, at => empty((long)few.Contexts * few.SequenceLength, few.Width(at)));
         long[] numbers = [.. Enumerable.Range(0, few.Contexts).Select(c => (long)c)];
-        few.Read(numbers, rows, CancellationToken.None); // reads the weights, too
+        few.Read(numbers, rows, cancellation); // reads the weights, too
         var clock = Stopwatch.StartNew();
-        few.Read(numbers, rows, CancellationToken.None);
+        few.Read(numbers, rows, cancellation);
         double secondsPerToken = clock.Elapsed.TotalSeconds / ((long)few.Contexts * few.SequenceLength);
         return plan with
         {
             HarvestSeconds = Math.Round(secondsPerToken * (isReadOnce ? Math.Min(plan.Tokens, (long)all.Contexts * all.SequenceLength) : plan.Tokens), 1),
-            TrainingSeconds = Math.Round(runs.Sum(run => StepSeconds(run, few) * run.Sae.StepsFor(run.Buffer.BatchTokens)), 1),
+            TrainingSeconds = Math.Round(runs.Sum(run => StepSeconds(run, few, cancellation) * run.Sae.StepsFor(run.Buffer.BatchTokens)), 1),
         };
     }
 
     /// <summary>Seconds of one of the first steps, its share of logging included.</summary>
-    private static double StepSeconds(TrainOptions run, IContextActivations few)
+    private static double StepSeconds(TrainOptions run, IContextActivations few, CancellationToken cancellation)
     {
         var options = run.Sae with { TrainingTokens = 2L * MeasuredSteps * run.Buffer.BatchTokens, LogEverySteps = MeasuredSteps };
         using var source = new ActivationBuffer(few, run.Buffer with { BufferTokens = Math.Max(run.Buffer.BatchTokens, few.Contexts * few.SequenceLength) });
         using var trainer = TrainCommand.NewTrainer(run with { Sae = options }, source, null);
         var moments = new Moments();
-        trainer.Train(moments).Dispose();
+        trainer.Train(moments, cancellation).Dispose();
         return (moments.Last - moments.First) / (double)Stopwatch.Frequency / MeasuredSteps;
     }
 
