@@ -81,7 +81,7 @@ internal sealed record SaeConfig
             throw new InvalidDataException($"{source} is for a single attention head; only whole hook points can be used here.");
 
         string? hookName = Text(metadata, "hook_name") ?? Text(metadata, "hook_point");
-        var hook = HookOrNull(Text(metadata, "hook_point")) ?? HookOrNull(hookName);
+        var hook = HookPoint.ParseOrNull(Text(metadata, "hook_point")) ?? HookPoint.ParseOrNull(hookName);
         return new SaeConfig
         {
             Architecture = architecture,
@@ -99,7 +99,7 @@ internal sealed record SaeConfig
             Metadata = new SaeMetadata
             {
                 Hook = hook ?? default,
-                HookOut = HookOrNull(Text(metadata, "hook_point_out") ?? Text(metadata, "hook_name_out") ?? Text(cfg, "hook_name_out")),
+                HookOut = HookPoint.ParseOrNull(Text(metadata, "hook_point_out") ?? Text(metadata, "hook_name_out") ?? Text(cfg, "hook_name_out")),
                 ModelName = Text(metadata, "model_name") ?? "unknown",
                 ModelSha256 = Text(metadata, "model_sha256"),
                 TokenizerSha256 = Text(metadata, "tokenizer_sha256"),
@@ -148,18 +148,6 @@ internal sealed record SaeConfig
                 ? word : throw new InvalidDataException($"{source} has normalize_activations {cfg["normalize_activations"]!.ToJsonString()}; known here: "
                     + $"{StoredSae.Unnormalised}, {StoredSae.LayerNorm}, {StoredSae.ConstantNorm}, {folded}."),
         };
-    }
-
-    private static HookPoint? HookOrNull(string? name)
-    {
-        try
-        {
-            return name is null ? null : HookPoint.Parse(name);
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
     }
 
     private static string? Text(JsonObject at, string key) =>

@@ -49,13 +49,19 @@ public readonly record struct HookPoint(int Layer, HookSite Site)
     public static HookPoint Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (text.Split('.', 3) is ["blocks", var layer, var site]
+        return ParseOrNull(text) ?? throw new FormatException($"'{text}' is not a hook point. Write blocks.<layer>.<site>; sites: "
+            + string.Join(", ", Names.Select(n => n.Name)) + ".");
+    }
+
+    /// <summary>As <see cref="Parse"/>; null where the text is not a hook point.</summary>
+    public static HookPoint? ParseOrNull(string? text)
+    {
+        if (text?.Split('.', 3) is ["blocks", var layer, var site]
             && int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
             foreach (var name in Names)
                 if (site == name.Name || site == name.TransformerLens)
                     return new HookPoint(index, name.Site);
-        throw new FormatException($"'{text}' is not a hook point. Write blocks.<layer>.<site>; sites: "
-            + string.Join(", ", Names.Select(n => n.Name)) + ".");
+        return null;
     }
 
     /// <summary>The name of the point, such as <c>blocks.1.mlp_out</c>.</summary>

@@ -40,14 +40,7 @@ internal static partial class ModuleNames
     {
         if (Submodule().Match(submodule) is not { Success: true } match || Layer(match) is not { } layer) return null;
         string site = match.Groups["site"].Value is "resid_out" ? "resid_post" : match.Groups["site"].Value;
-        try
-        {
-            return HookPoint.Parse($"blocks.{layer}.{site}");
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
+        return HookPoint.ParseOrNull($"blocks.{layer}.{site}");
     }
 
     private static int? Layer(Match match) =>
