@@ -28,7 +28,10 @@ internal sealed class LearntWeights : IDisposable
     }
 
     /// <summary>A weight by its name on disk.</summary>
-    public Tensor this[string name] => parameters.Find(p => p.Name == name).Adam.Parameter;
+    public Tensor this[string name] => AdamOf(name).Parameter;
+
+    /// <summary>A weight's optimiser, for a step that makes its gradients one after another.</summary>
+    public Adam AdamOf(string name) => parameters.Find(p => p.Name == name).Adam;
 
     /// <summary>One update: (project the gradient of W_dec,) clip all, Adam, (renormalise the rows of W_dec).</summary>
     /// <param name="gradients">Of every weight, by name; used up.</param>

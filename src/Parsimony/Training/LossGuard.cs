@@ -8,7 +8,6 @@ namespace Parsimony.Training;
 internal sealed class LossGuard : IDisposable
 {
     private const int Loss = 0, Coordinate = 1, Latent = 2;
-    private static readonly long[] TokenAxis = [0];
     private readonly Tensor seen; // [capacity, 3] float64: loss, first coordinate and first latent that are not finite or -1
     private long first = 1;
     private int count;
@@ -26,7 +25,7 @@ internal sealed class LossGuard : IDisposable
         if (count == 0) first = step;
         var slot = seen[count++];
         slot[Loss] = result.Loss.to(ScalarType.Float64);
-        slot[Coordinate] = FirstNotFinite(x.sum(TokenAxis));
+        slot[Coordinate] = FirstNotFinite(SaeGradients.OverTokens(x));
         slot[Latent] = result.Sums is { } sums ? FirstNotFinite(sums) : -1.0;
     }
 

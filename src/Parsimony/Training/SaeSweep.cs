@@ -37,7 +37,7 @@ public static class SaeSweep
         for (long step = behind.Step; step < steps; step++)
         {
             using var scope = NewDisposeScope();
-            if (NextOrNull(source, step == 0 ? unfinished.Where(t => t.Step == 0) : [], cancellation) is not { } batch)
+            if (SaeTrainer.NextOrNull(source, step == 0 ? unfinished.Where(t => t.Step == 0) : [], cancellation) is not { } batch)
             {
                 SaveAll(trainers);
                 throw new OperationCanceledException($"Stopped after step {step} of {steps}; the states are saved.", cancellation);
@@ -68,20 +68,6 @@ public static class SaeSweep
     private static void SaveAll(IEnumerable<(string Name, SaeTrainer Trainer)> trainers)
     {
         foreach (var (_, trainer) in trainers) trainer.Save();
-    }
-
-    private static ActivationBatch? NextOrNull(IActivationSource source, IEnumerable<SaeTrainer> newborn, CancellationToken cancellation)
-    {
-        try
-        {
-            if (cancellation.IsCancellationRequested) return null;
-            foreach (var trainer in newborn) trainer.Prepare(cancellation);
-            return source.Next(cancellation);
-        }
-        catch (OperationCanceledException)
-        {
-            return null;
-        }
     }
 
     private sealed class Noted(Action<TrainingProgress> note) : IProgress<TrainingProgress>

@@ -83,7 +83,7 @@ public sealed class SaeTrainer : IDisposable
         while (Step < Steps)
         {
             using var scope = NewDisposeScope();
-            if (NextOrNull(cancellation) is not { } batch)
+            if (NextOrNull(source, [this], cancellation) is not { } batch)
             {
                 Save();
                 throw new OperationCanceledException($"Stopped after step {Step} of {Steps}; the state is saved.", cancellation);
@@ -165,12 +165,16 @@ public sealed class SaeTrainer : IDisposable
 
     private bool IsDue(long everySteps) => everySteps > 0 && Step % everySteps == 0;
 
-    private ActivationBatch? NextOrNull(CancellationToken cancellation)
+    /// <summary>The next batch of a source; null when cancelled, so that states can be saved.</summary>
+    /// <param name="source">Of all trainers.</param>
+    /// <param name="unprepared">Whose <see cref="Prepare"/> comes first.</param>
+    /// <param name="cancellation">Stops a long harvest.</param>
+    internal static ActivationBatch? NextOrNull(IActivationSource source, IEnumerable<SaeTrainer> unprepared, CancellationToken cancellation)
     {
         try
         {
             if (cancellation.IsCancellationRequested) return null;
-            Prepare(cancellation);
+            foreach (var trainer in unprepared) trainer.Prepare(cancellation);
             return source.Next(cancellation);
         }
         catch (OperationCanceledException)

@@ -100,11 +100,7 @@ public sealed class SparseStep : ISaeStep
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (name, own) in State())
-            if (!state.TryGetValue(name, out var saved) || !saved.shape.SequenceEqual(own.shape))
-                throw new InvalidDataException(
-                    $"The saved state has no tensor {name} of shape [{string.Join(", ", own.shape)}]; it belongs to another SAE.");
-        foreach (var (name, own) in State()) own.copy_(state[name]);
+        LearntWeights.Restore(State(), state);
         long by = state["encoder_by"].item<long>();
         encoderBy = by == NotChosen ? null : (EncoderBy)by;
         passes?.Dispose();

@@ -98,13 +98,19 @@ internal sealed unsafe class SparsePasses<VPanel, VTile> : ISparsePasses
     // Either way of doing the product; the faster one on this machine, unless a checkpoint says which it was.
     private IEncoderProduct Encoder(Tensor x)
     {
-        var kernel = new EncoderKernel<VPanel>(team, tiles, active, rows);
-        var libtorch = new TorchEncoder<VPanel>(team, active, rows, wEnc.Parameter, bDec.Parameter, batch);
-        EncoderBy ??= EncoderChoice.For($"{team.Size} threads, batch {batch}, {dModel} x {dSae}", () => kernel.FindActive(x), () => libtorch.FindActive(x));
-        IEncoderProduct chosen = EncoderBy == Kernels.EncoderBy.Kernel ? kernel : libtorch, other = chosen == kernel ? libtorch : kernel;
-        other.Dispose();
-        return chosen;
+        EncoderBy ??= Faster(x);
+        return Encoder(EncoderBy.Value);
     }
+
+    private EncoderBy Faster(Tensor x)
+    {
+        using IEncoderProduct kernel = Encoder(Kernels.EncoderBy.Kernel), libtorch = Encoder(Kernels.EncoderBy.Libtorch);
+        return EncoderChoice.For($"{team.Size} threads, batch {batch}, {dModel} x {dSae}", () => kernel.FindActive(x), () => libtorch.FindActive(x));
+    }
+
+    private IEncoderProduct Encoder(EncoderBy by) => by == Kernels.EncoderBy.Kernel
+        ? new EncoderKernel<VPanel>(team, tiles, active, rows)
+        : new TorchEncoder<VPanel>(team, active, rows, wEnc.Parameter, bDec.Parameter, batch);
 
     // xHat of one tile in the residual's place, then the residual itself.
     private void Decode(int tile)
