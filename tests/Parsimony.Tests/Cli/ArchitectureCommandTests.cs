@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Autoencoders;
 using Parsimony.Cli;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -49,9 +50,9 @@ public sealed class ArchitectureCommandTests : IDisposable
     [Fact]
     public void What_an_architecture_needs_is_asked_for_by_name()
     {
-        Assert.Contains("k is null; allowed: 1 or more, required for this architecture", Fail([.. Train(), "--architecture", "topk"]), StringComparison.Ordinal);
-        Assert.Contains("k is 99; allowed: 1 to d_sae", Fail([.. Train(), "--architecture", "batchtopk", "--k", "99"]), StringComparison.Ordinal);
-        Assert.Contains("it is a transcoder's only", Fail([.. Train(), "--input-hook", "blocks.0.mlp_in"]), StringComparison.Ordinal);
+        Assert.Contains("k is null; allowed: 1 or more, required for this architecture", Fail(null, [.. Train(), "--architecture", "topk"]), StringComparison.Ordinal);
+        Assert.Contains("k is 99; allowed: 1 to d_sae", Fail(null, [.. Train(), "--architecture", "batchtopk", "--k", "99"]), StringComparison.Ordinal);
+        Assert.Contains("it is a transcoder's only", Fail(null, [.. Train(), "--input-hook", "blocks.0.mlp_in"]), StringComparison.Ordinal);
     }
 
     private string[] Train() =>
@@ -59,25 +60,4 @@ public sealed class ArchitectureCommandTests : IDisposable
         "train", "--model", model, "--text", text, "--out", run, "--hook", "blocks.1.mlp_out", "--sequence-length", "32", "--batch-tokens", "128",
         "--buffer-tokens", "1024", "--d-sae", "64", "--learning-rate", "0.01", "--training-tokens", "12800", "--sample-tokens", "512", "--json",
     ];
-
-    private static JsonElement Json(params string[] args)
-    {
-        var (code, output, error) = Invoke(args);
-        Assert.True(code == 0, error);
-        return JsonDocument.Parse(output).RootElement;
-    }
-
-    private static string Fail(params string[] args)
-    {
-        var (code, _, error) = Invoke(args);
-        Assert.NotEqual(0, code);
-        return error;
-    }
-
-    private static (int Code, string Output, string Error) Invoke(params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error, CancellationToken.None), output.ToString(), error.ToString());
-    }
 }

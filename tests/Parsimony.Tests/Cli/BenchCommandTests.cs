@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Bench;
 using Parsimony.Cli;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -11,7 +12,7 @@ public sealed class BenchCommandTests
     [Fact]
     public void Bench_sae_gives_one_object_per_shape_and_density()
     {
-        var (code, output, _) = Run("bench", "sae", "--shapes", "32x64,64x96", "--densities", "0.5,0.02", "--batch-tokens", "40", "--rounds", "1", "--json");
+        var (code, output, _) = Invoke(CancellationToken.None, "bench", "sae", "--shapes", "32x64,64x96", "--densities", "0.5,0.02", "--batch-tokens", "40", "--rounds", "1", "--json");
         Assert.Equal(0, code);
         var rows = JsonDocument.Parse(output).RootElement.EnumerateArray().ToArray();
         Assert.Equal([(32, 64, 0.5), (32, 64, 0.02), (64, 96, 0.5), (64, 96, 0.02)],
@@ -27,7 +28,7 @@ public sealed class BenchCommandTests
     [InlineData("--rounds", "0", "rounds is 0; allowed: 1 or more")]
     public void Nonsense_is_refused_in_one_sentence(string flag, string value, string sentence)
     {
-        var (code, _, error) = Run("bench", "sae", flag, value);
+        var (code, _, error) = Invoke(CancellationToken.None, "bench", "sae", flag, value);
         Assert.NotEqual(0, code);
         Assert.Contains(sentence, error, StringComparison.Ordinal);
     }
@@ -37,12 +38,5 @@ public sealed class BenchCommandTests
     {
         // Beside the timing: all three variants end with the same decoder after a few steps, so the ratios compare like with like.
         Assert.True(SaeBench.LargestDifference(dModel: 64, dSae: 96, density: 0.1, batchTokens: 50, steps: 3) < 1e-5);
-    }
-
-    private static (int Code, string Output, string Error) Run(params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error), output.ToString(), error.ToString());
     }
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Cli;
 using Parsimony.Cli.Commands;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -137,18 +138,4 @@ public sealed class ComparisonTests : IDisposable
         buffer = new { batch_tokens = 128, buffer_tokens = 1024 },
         sae = new { training_tokens = 1280, log_every_steps = 4, checkpoint_every_steps = 5, expansion_factor = 4, learning_rate = 0.001 },
     })[..^1] + $", \"evaluate\": {evaluate ?? JsonSerializer.Serialize(new { text = heldOut, sequence_length = 32, layer_sweep = false })}, {what} }}");
-
-    private static JsonElement Json(params string[] args)
-    {
-        var (code, output, error) = Invoke(CancellationToken.None, args);
-        Assert.True(code == 0, error);
-        return JsonDocument.Parse(output).RootElement;
-    }
-
-    private static (int Code, string Output, string Error) Invoke(CancellationToken interrupted, params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error, interrupted), output.ToString(), error.ToString());
-    }
 }

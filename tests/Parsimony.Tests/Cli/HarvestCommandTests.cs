@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Cli;
 using Parsimony.Files;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -78,25 +79,4 @@ public sealed class HarvestCommandTests : IDisposable
     [
         "train", "--out", run, "--expansion-factor", "4", "--training-tokens", "5120", "--batch-tokens", "128", "--learning-rate", "1e-3", "--json",
     ];
-
-    private static JsonElement Json(params string[] args)
-    {
-        var (code, output, error) = Invoke(CancellationToken.None, args);
-        Assert.True(code == 0, error);
-        return JsonDocument.Parse(output).RootElement;
-    }
-
-    private static string Fail(int code, params string[] args)
-    {
-        var (actual, _, error) = Invoke(CancellationToken.None, args);
-        Assert.True(actual == code, $"exit code {actual}: {error}");
-        return error;
-    }
-
-    private static (int Code, string Output, string Error) Invoke(CancellationToken interrupted, params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error, interrupted), output.ToString(), error.ToString());
-    }
 }

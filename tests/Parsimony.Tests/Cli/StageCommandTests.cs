@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Parsimony.Cli;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -127,27 +128,5 @@ public sealed class StageCommandTests : IDisposable
         string to = Directory.CreateDirectory(Path.Combine(folder, "copy")).FullName;
         foreach (string file in Directory.GetFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
         return to;
-    }
-
-    private static JsonElement Json(params string[] args)
-    {
-        var (code, output, error) = Invoke(CancellationToken.None, args);
-        Assert.True(code == 0, error);
-        return JsonDocument.Parse(output).RootElement;
-    }
-
-    private static string Fail(int? code, params string[] args)
-    {
-        var (actual, _, error) = Invoke(CancellationToken.None, args);
-        Assert.True(actual == (code ?? actual) && actual is 1 or 2, $"exit code {actual}: {error}");
-        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
-        return error;
-    }
-
-    private static (int Code, string Output, string Error) Invoke(CancellationToken interrupted, params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error, interrupted), output.ToString(), error.ToString());
     }
 }

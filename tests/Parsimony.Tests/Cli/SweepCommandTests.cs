@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Cli;
 using Parsimony.Files;
 using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
 
 namespace Parsimony.Tests.Cli;
 
@@ -133,25 +134,4 @@ public sealed class SweepCommandTests : IDisposable
         buffer = new { batch_tokens = 128, buffer_tokens = 1024 },
         sae = new { training_tokens = 2560, log_every_steps = 4, checkpoint_every_steps = 5 },
     })[..^1] + (what.Length > 0 ? "," + what : "") + "}");
-
-    private static JsonElement Json(params string[] args)
-    {
-        var (code, output, error) = Invoke(CancellationToken.None, args);
-        Assert.True(code == 0, error);
-        return JsonDocument.Parse(output).RootElement;
-    }
-
-    private static string Fail(int code, params string[] args)
-    {
-        var (actual, _, error) = Invoke(CancellationToken.None, args);
-        Assert.True(actual == code, $"exit code {actual}: {error}");
-        return error;
-    }
-
-    private static (int Code, string Output, string Error) Invoke(CancellationToken interrupted, params string[] args)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        return (App.Run(args, output, error, interrupted), output.ToString(), error.ToString());
-    }
 }
