@@ -44,6 +44,20 @@ internal sealed class Adam : IDisposable
         Parameter.addcdiv_(Mean, denominator, -learningRate / (1 - Math.Pow(beta1, step)));
     }
 
+    /// <summary>The same with constants that are on the device (<see cref="AdamSwitch"/>).</summary>
+    /// <param name="gradient">The gradient, zeros where nothing shall move; used up as working memory.</param>
+    /// <param name="learningRate">Rate of this step.</param>
+    /// <param name="step">Number of this step, from 1.</param>
+    /// <param name="constants"><see cref="AdamSwitch.Constants"/>.</param>
+    public void Update(Tensor gradient, double learningRate, long step, Tensor constants)
+    {
+        using var scope = NewDisposeScope();
+        Mean.lerp_(gradient, constants[0]);
+        MeanSquare.mul_(constants[1]).addcmul_(gradient, gradient, 1 - beta2);
+        var denominator = gradient.copy_(MeanSquare).sqrt_().div_(Math.Sqrt(1 - Math.Pow(beta2, step))).add_(constants[2]);
+        Parameter.addcdiv_(Mean, denominator, -learningRate / (1 - Math.Pow(beta1, step)));
+    }
+
     /// <summary>Forgets the moments of some rows or columns.</summary>
     public void Forget(long axis, Tensor indices)
     {

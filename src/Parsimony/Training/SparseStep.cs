@@ -34,6 +34,7 @@ public sealed class SparseStep : ISaeStep
     }
 
     private const long NotChosen = -1;
+    private const string EncoderByName = "encoder_by";
 
     private static int Narrowest => TileKernel<Lanes128>.Columns;
 
@@ -91,7 +92,7 @@ public sealed class SparseStep : ISaeStep
             state.Add($"{name}.exp_avg", byLatent ? learned.Mean.t() : learned.Mean);
             state.Add($"{name}.exp_avg_sq", byLatent ? learned.MeanSquare.t() : learned.MeanSquare);
         }
-        state.Add("encoder_by", tensor((long)(passes?.EncoderBy ?? encoderBy ?? (EncoderBy)NotChosen)));
+        state.Add(EncoderByName, tensor((long)(passes?.EncoderBy ?? encoderBy ?? (EncoderBy)NotChosen)));
         return state;
     }
 
@@ -100,8 +101,10 @@ public sealed class SparseStep : ISaeStep
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        LearntWeights.Restore(State(), state);
-        long by = state["encoder_by"].item<long>();
+        var own = new Dictionary<string, Tensor>(State());
+        own.Remove(EncoderByName);
+        LearntWeights.Restore(own, state);
+        long by = state.TryGetValue(EncoderByName, out var saved) ? saved.item<long>() : NotChosen; // a checkpoint of another step has none
         encoderBy = by == NotChosen ? null : (EncoderBy)by;
         passes?.Dispose();
         passes = null; // the next one multiplies as the saved run did
