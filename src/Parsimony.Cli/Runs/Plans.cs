@@ -17,6 +17,7 @@ internal static class Plans
     public static ResourcePlan Training(TrainingData data, ActivationBuffer source, IReadOnlyList<TrainOptions> runs, string folder)
     {
         long[] parameters = [.. runs.Select(run => Parameters(run, source))];
+        long samples = runs.Sum(run => ResamplingSample(run, source)) * Float;
         long tokens = runs.Max(run => run.Sae.StepsFor(source.BatchTokens)) * source.BatchTokens;
         return new ResourcePlan
         {
@@ -25,9 +26,9 @@ internal static class Plans
                 ["model and text"] = data.Model is null ? 0 : Model(data.Model, source.Hooks, data.Activations, runs[0].Buffer.HarvestBatchContexts),
                 ["activations"] = source.Bytes,
                 // Weights, two moments and a gradient each; one step's four [batch, d_sae].
-                ["SAE"] = parameters.Sum(p => 4 * p * Float) + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.ReadsAt())) * Float),
+                ["SAE"] = parameters.Sum(p => 4 * p * Float) + samples + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.ReadsAt())) * Float),
             },
-            DiskBytes = parameters.Sum(p => (2 * 3 + 1) * p * Float), // a checkpoint, the one that replaces it, the SAE
+            DiskBytes = parameters.Sum(p => (2 * 3 + 1) * p * Float) + 2 * samples, // a checkpoint, the one that replaces it, the SAE
             DiskFree = Files.DiskSpace.Free(folder),
             Tokens = tokens,
         };
@@ -84,6 +85,14 @@ internal static class Plans
     {
         long reads = source.Width(run.ReadsAt()), writes = source.Width(run.Hook), latents = run.Sae.LatentsFor((int)reads);
         return (reads + writes) * latents + 3 * latents + writes + (run.Sae.SkipConnection ? reads * writes : 0); // at most three biases or thresholds a latent
+    }
+
+    /// <summary>What dead latents may be turned to: at most an input, and for a transcoder an output, for each latent.</summary>
+    private static long ResamplingSample(TrainOptions run, ActivationBuffer source)
+    {
+        if (run.Sae is not { Resampling: DeadLatentCure.Anthropic or DeadLatentCure.DictionaryLearning, ResampleEverySteps: > 0 }) return 0;
+        int reads = source.Width(run.ReadsAt());
+        return run.Sae.LatentsFor(reads) * (long)(reads + (run.ReadsAt() == run.Hook ? 0 : source.Width(run.Hook)));
     }
 
     /// <summary>Weights down to the deepest hook point, the text's ids, and what a forward pass needs: about three MLP widths and six of the model a token.</summary>

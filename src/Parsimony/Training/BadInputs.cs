@@ -11,32 +11,19 @@ internal static class BadInputs
     private const double NewbornNorm = 0.2;
     private static readonly long[] ModelAxis = [0];
 
-    /// <summary>How likely each token is drawn, up to a factor: |e|⁴ (the loss |e|² squared) or, as dictionary_learning, |e|; 0 where the input or what shall
-    /// come out is zero.</summary>
+    /// <summary>How likely each token is drawn, up to a factor that all batches share: |e|⁴ (the loss |e|² squared) or, as dictionary_learning, |e|; 0 where the
+    /// input or what shall come out is zero.</summary>
     /// <param name="residual"><c>[batch, d_out]</c>.</param>
     /// <param name="x"><c>[batch, d_model]</c>.</param>
     /// <param name="target"><c>[batch, d_out]</c>.</param>
     /// <param name="cure">Which of the two.</param>
-    /// <returns><c>[batch]</c>, at most 1 for |e|⁴.</returns>
+    /// <returns><c>[batch]</c> float64, whose range holds any float32 to the fourth.</returns>
     public static Tensor Weights(Tensor residual, Tensor x, Tensor target, DeadLatentCure cure)
     {
         using var scope = NewDisposeScope();
-        var e = residual.norm(1);
-        var weights = cure == DeadLatentCure.DictionaryLearning ? e : (e / e.max().clamp_min_(float.Epsilon)).pow_(4);
+        var e = residual.norm(1).to(ScalarType.Float64);
+        var weights = cure == DeadLatentCure.DictionaryLearning ? e : e.pow(4);
         return (weights * (x.norm(1) > 0) * (target.norm(1) > 0)).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Draws tokens without replacement.</summary>
-    /// <param name="weights"><c>[batch]</c>, at least 0.</param>
-    /// <param name="count">How many are wanted; fewer come when fewer have a weight.</param>
-    /// <param name="generator">Source of the draw.</param>
-    /// <returns>Their indices, <c>[n]</c> int64.</returns>
-    public static Tensor Draw(Tensor weights, long count, Generator generator)
-    {
-        using var scope = NewDisposeScope();
-        long n = Math.Min(count, (weights > 0).sum().item<long>());
-        return n == 0 ? empty(0, ScalarType.Int64).MoveToOuterDisposeScope()
-            : multinomial(weights, n, replacement: false, generator).MoveToOuterDisposeScope();
     }
 
     /// <summary>New weights toward the drawn tokens: decoder row = target / |target|; encoder column = x, brought to unit norm first where Anthropic says so,

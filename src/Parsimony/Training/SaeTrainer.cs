@@ -48,9 +48,9 @@ public sealed class SaeTrainer : IDisposable
         sae = step ?? SaeSteps.Newborn(options, source.Width(this.input), source.Width(hook));
         EnsureWidth(this.input, sae.DModel);
         EnsureWidth(hook, sae.DOut);
-        dead = new DeadLatents(sae.DSae, options.ResampleLookBackSteps, options.Seed + 1);
-        density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps);
         Steps = options.StepsFor(source.BatchTokens);
+        dead = new DeadLatents(sae.DSae, this.options, source.BatchTokens, Steps);
+        density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps);
         steering = new L0Steering(ArchitectureDefaults.SparsityCoefficient(options),
             ArchitectureDefaults.HasL1(options) ? ArchitectureDefaults.TargetL0(options, sae.DSae) : null, Steps);
         if (runFolder is null) return;
@@ -135,7 +135,7 @@ public sealed class SaeTrainer : IDisposable
         Position = source.Position;
         Observe(seen, x);
         if (Step % options.LogEverySteps == 0 || Step == Steps) Log(raw, seen, inputs, progress);
-        if (IsDue(options.ResampleEverySteps) && Step < Steps) resampled += dead.Resample(sae, options.Resampling!.Value, x, target, seen.Residual);
+        resampled += dead.Cure(sae, Step, x, target, seen.Residual);
         if (IsDue(options.CheckpointEverySteps) || Step == Steps) Save();
     }
 

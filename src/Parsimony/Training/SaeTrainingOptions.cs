@@ -114,6 +114,12 @@ public sealed record SaeTrainingOptions
     [Description("a latent is dead when it did not fire in this many last steps")]
     public long ResampleLookBackSteps { get; init; } = 5_000;
 
+    /// <summary>Of how many tokens before a resampling the inputs are drawn that <see cref="DeadLatentCure.Anthropic"/> and
+    /// <see cref="DeadLatentCure.DictionaryLearning"/> turn latents to, in whole batches; at most the look-back. Each is weighed by the SAE of its own step.
+    /// 1: the batch of that step alone, as dictionary_learning. Default 819,200, the sample of Bricken et al. 2023.</summary>
+    [Description("anthropic, dictionary_learning: of how many tokens before a resampling inputs are drawn, at most the look-back (1: of one batch)")]
+    public long ResampleSampleTokens { get; init; } = 819_200;
+
     /// <summary>Steps between two checkpoints; 0: only at the end and when stopped. Default 20,000.</summary>
     [Description("steps between two checkpoints, 0: only at the end and when stopped")]
     public long CheckpointEverySteps { get; init; } = 20_000;
@@ -162,6 +168,7 @@ public sealed record SaeTrainingOptions
         faults.Check(!SkipConnection || Architecture == SaeArchitecture.Transcoder, "skip_connection", SkipConnection, "true for transcoder only");
         faults.Check(ResampleEverySteps >= 0, "resample_every_steps", ResampleEverySteps, "0 or more");
         faults.Check(ResampleLookBackSteps >= 1, "resample_look_back_steps", ResampleLookBackSteps, "1 or more");
+        faults.Check(ResampleSampleTokens >= 1, "resample_sample_tokens", ResampleSampleTokens, "1 or more");
         faults.Check(CheckpointEverySteps >= 0, "checkpoint_every_steps", CheckpointEverySteps, "0 or more");
         faults.Check(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
         Start.Validate(faults);

@@ -34,30 +34,12 @@ public sealed class BadInputsTests
         var weights = BadInputs.Weights(residual, x, x, DeadLatentCure.Anthropic);
         var loss = residual.square().sum([1L]);
         AssertClose(loss.square() / loss.square().sum(), weights / weights.sum());
+        AssertClose(weights, BadInputs.Weights(residual * 1e15, x, x, DeadLatentCure.Anthropic) * 1e-60); // comparable from batch to batch, whatever its size
 
         var living = Drawn.Normal(3, 6, 9);
         var (columns, rows) = BadInputs.Toward(x, x, living, DeadLatentCure.Anthropic);
         AssertClose(x / x.norm(1, keepdim: true), rows);
         AssertClose(rows.t() * living.norm(0).mean() * 0.2, columns);
-    }
-
-    [Fact]
-    public void Draws_follow_the_weights_and_never_take_a_token_twice()
-    {
-        using var scope = NewDisposeScope();
-        using var generator = new Generator(1, CPU);
-        var weights = tensor(new float[] { 0, 1, 2, 3, 4, 0 });
-        int[] first = new int[6];
-        for (int i = 0; i < 4000; i++)
-        {
-            long[] drawn = BadInputs.Draw(weights, 3, generator).data<long>().ToArray();
-            Assert.Equal(3, drawn.Distinct().Count());
-            first[drawn[0]]++;
-        }
-        double chi = Enumerable.Range(1, 4).Sum(i => Math.Pow(first[i] - 400.0 * i, 2) / (400.0 * i));
-        Assert.True(chi < 16.3, $"chi squared {chi:0.0} at 3 degrees of freedom; above 16.3 once in 1,000 draws"); // the seed is fixed
-        Assert.Equal(4, BadInputs.Draw(weights, 6, generator).shape[0]);
-        Assert.Equal(0, BadInputs.Draw(zeros(5), 3, generator).shape[0]);
     }
 
     [Theory]
@@ -90,7 +72,7 @@ public sealed class BadInputsTests
     private static void AssertClose(Tensor expected, Tensor actual)
     {
         Assert.Equal(expected.shape, actual.shape);
-        double difference = (expected - actual).abs().max().item<float>(), size = expected.abs().max().item<float>();
+        double difference = (expected - actual).abs().max().to(ScalarType.Float64).item<double>(), size = expected.abs().max().to(ScalarType.Float64).item<double>();
         Assert.True(difference <= 1e-5 * size, $"differs by {difference:g3} of {size:g3}");
     }
 }

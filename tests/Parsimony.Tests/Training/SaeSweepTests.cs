@@ -19,8 +19,8 @@ public sealed class SaeSweepTests : IDisposable
     /// <summary>Unlike each other in all that a sweep may vary, also in length.</summary>
     private static (HookPoint Hook, SaeTrainingOptions Options)[] Runs =>
     [
-        (Hooks[0], Common), (Hooks[0], Common with { L1Coefficient = 0.3, Seed = 2 }), (Hooks[1], Common with { DSae = 48 }),
-        (Hooks[0], Common with { TrainingTokens = 16 * 31, TargetL0Fraction = 0.1, SteerAfterTokens = 100 }),
+        (Hooks[0], Common), (Hooks[0], Common with { L1Coefficient = 0.3, Seed = 2, Resampling = DeadLatentCure.Anthropic }), (Hooks[1], Common with { DSae = 48 }),
+        (Hooks[0], Common with { TrainingTokens = 16 * 31, TargetL0Fraction = 0.1, SteerAfterTokens = 100, Resampling = DeadLatentCure.DictionaryLearning }),
     ];
 
     private static SaeTrainingOptions Common => new()

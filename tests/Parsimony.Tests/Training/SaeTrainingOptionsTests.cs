@@ -17,6 +17,9 @@ public sealed class SaeTrainingOptionsTests
         Assert.Equal((10_000, 5_000, 20_000), (options.ResampleEverySteps, options.ResampleLookBackSteps, options.CheckpointEverySteps));
         Assert.Equal((DecoderConstraint.Renormalise, 5_000_000), (options.DecoderConstraint, options.SteerAfterTokens));
         Assert.Null(options.TargetL0Fraction);
+        Assert.Equal(819_200, options.ResampleSampleTokens); // Bricken et al. 2023
+        Assert.Contains("resample_sample_tokens is 0; allowed: 1 or more",
+            Assert.Throws<ArgumentException>((options with { ResampleSampleTokens = 0 }).Validated).Message, StringComparison.Ordinal);
     }
 
     [Fact]
