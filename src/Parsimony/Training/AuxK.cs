@@ -33,13 +33,37 @@ internal sealed class AuxK : IDisposable
     public (Tensor Loss, Tensor DDec, Tensor Dh)? Observe(Tensor fires, Tensor residual, Tensor positive, Tensor wDec)
     {
         using var scope = NewDisposeScope();
-        tokensSinceKept.add_(positive.shape[0]).masked_fill_(fires > 0, 0);
-        var dead = tokensSinceKept >= options.DeadAfterTokens;
-        if (options.AuxKCoefficient == 0 || !dead.any().item<bool>()) return null;
-        var f = TopKSelection.PerToken(positive * dead, k).F; // with fewer dead than k the rest are zeros
+        if (Dead(fires, positive.shape[0]) is not { } dead) return null;
+        var (loss, f, dReconstruction, dh) = Of(positive.index_select(1, dead), residual, wDec.index_select(0, dead));
+        return (loss.MoveToOuterDisposeScope(), zeros_like(wDec).index_copy_(0, dead, f.t().mm(dReconstruction)).MoveToOuterDisposeScope(),
+            zeros_like(positive).index_copy_(1, dead, dh).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Takes in which latents a batch kept.</summary>
+    /// <param name="fires">Tokens on which each latent was kept, <c>[d_sae]</c>.</param>
+    /// <param name="batch">Tokens of the batch.</param>
+    /// <returns>The dead ones, <c>[n]</c> int64; null where there are none, or where they have no loss.</returns>
+    public Tensor? Dead(Tensor fires, long batch)
+    {
+        using var scope = NewDisposeScope();
+        tokensSinceKept.add_(batch).masked_fill_(fires > 0, 0);
+        if (options.AuxKCoefficient == 0) return null;
+        var dead = (tokensSinceKept >= options.DeadAfterTokens).nonzero().view(-1);
+        return dead.shape[0] == 0 ? null : dead.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The loss of dead latents: what they make of the residual, k of them a token.</summary>
+    /// <param name="positive">ReLU of their pre-activations, <c>[batch, n]</c>.</param>
+    /// <param name="residual">xHat - target, <c>[batch, d_out]</c>; counts as a constant.</param>
+    /// <param name="wDec">Their rows, <c>[n, d_out]</c>.</param>
+    /// <returns>The weighted loss, a scalar; their values; the gradients at the reconstruction that they make and at their pre-activations.</returns>
+    public (Tensor Loss, Tensor F, Tensor DReconstruction, Tensor Dh) Of(Tensor positive, Tensor residual, Tensor wDec)
+    {
+        using var scope = NewDisposeScope();
+        var f = TopKSelection.PerToken(positive, Math.Min(k, positive.shape[1])).F;
         var (loss, dReconstruction) = Loss(residual, f.mm(wDec), options.AuxKCoefficient);
         var dh = dReconstruction.mm(wDec.t()).mul_(SaeGradients.Active(f));
-        return (loss.MoveToOuterDisposeScope(), f.t().mm(dReconstruction).MoveToOuterDisposeScope(), dh.MoveToOuterDisposeScope());
+        return (loss.MoveToOuterDisposeScope(), f.MoveToOuterDisposeScope(), dReconstruction.MoveToOuterDisposeScope(), dh.MoveToOuterDisposeScope());
     }
 
     /// <summary><c>mean |e - eAux|² / mean |e - mean e|²</c> with e = -residual, times a weight; 0 where e does not vary.</summary>

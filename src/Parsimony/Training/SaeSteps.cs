@@ -23,27 +23,33 @@ public static class SaeSteps
         if (o.Start.EncoderStart == EncoderStart.DecoderTransposed && dOut == dModel) wEnc = wDec.t();
         if (o.Start.DecoderStartNorm is { } length && length != 1) wDec.mul_(length);
         var (bEnc, bDec, centred) = (zeros(dSae), zeros(dOut), o.ApplyBDecToInput);
-        StandardSae Affine() => new(wEnc, wDec, bEnc, bDec, centred);
-
-        switch (o.Architecture)
+        using ISparseAutoencoder start = o.Architecture switch
         {
-            case SaeArchitecture.Topk:
-                using (var sae = new TopKSae(wEnc, wDec, bEnc, bDec, o.TopK.K!.Value, centred)) return new TopKStep(sae, options);
-            case SaeArchitecture.Batchtopk or SaeArchitecture.MatryoshkaBatchtopk:
-                using (var sae = Affine()) return new BatchTopKStep(sae, options);
-            case SaeArchitecture.Jumprelu:
-                using (var sae = new JumpReluSae(wEnc, wDec, bEnc, bDec, full(dSae, o.Jumprelu.FirstThreshold), centred)) return new JumpReluStep(sae, options);
-            case SaeArchitecture.Gated:
-                using (var sae = new GatedSae(wEnc, wDec, bEnc, bEnc, bEnc, bDec, centred)) return new GatedStep(sae, options);
-            case SaeArchitecture.Transcoder:
-                var skip = o.SkipConnection ? zeros(dModel, dOut) : null;
-                using (var sae = new Transcoder(wEnc, wDec, bEnc, bDec, skip, o.TopK.K)) return new TranscoderStep(sae, options);
-            default:
-                using (var sae = Affine()) return !IsTheArticles(o) ? new ReluStep(sae, options) : SparseStep.Takes(dModel) ? new SparseStep(sae, options) : new DenseStep(sae, options);
-        }
+            SaeArchitecture.Topk => new TopKSae(wEnc, wDec, bEnc, bDec, o.TopK.K!.Value, centred),
+            SaeArchitecture.Jumprelu => new JumpReluSae(wEnc, wDec, bEnc, bDec, full(dSae, o.Jumprelu.FirstThreshold), centred),
+            SaeArchitecture.Gated => new GatedSae(wEnc, wDec, bEnc, bEnc, bEnc, bDec, centred),
+            SaeArchitecture.Transcoder => new Transcoder(wEnc, wDec, bEnc, bDec, o.SkipConnection ? zeros(dModel, dOut) : null, o.TopK.K),
+            _ => new StandardSae(wEnc, wDec, bEnc, bDec, centred),
+        };
+        return SparseStep.Takes(options, dModel, dOut) ? new SparseStep(start, options) : Dense(start, options);
     }
 
-    /// <summary>Whether <see cref="SparseStep"/> and <see cref="DenseStep"/> do what the options ask.</summary>
+    /// <summary>The same step made of dense products: for widths and conventions that the sparse one does not take.</summary>
+    /// <param name="start">First weights, which are copied.</param>
+    /// <param name="options">The same that it was made by.</param>
+    internal static ISaeStep Dense(ISparseAutoencoder start, SaeTrainingOptions options) => start switch
+    {
+        TopKSae sae => new TopKStep(sae, options),
+        JumpReluSae sae => new JumpReluStep(sae, options),
+        GatedSae sae => new GatedStep(sae, options),
+        Transcoder sae => new TranscoderStep(sae, options),
+        StandardSae sae when ArchitectureDefaults.NeedsK(options.Architecture) => new BatchTopKStep(sae, options),
+        StandardSae sae when IsTheArticles(ArchitectureDefaults.Resolve(options)) => new DenseStep(sae, options),
+        StandardSae sae => new ReluStep(sae, options),
+        _ => throw new ArgumentException($"no step trains a {start.Architecture} SAE."),
+    };
+
+    /// <summary>Whether <see cref="DenseStep"/> does what the options ask.</summary>
     private static bool IsTheArticles(SaeTrainingOptions o) => o is
     {
         GradientClip: 0,

@@ -9,34 +9,35 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tests.Training;
 
-/// <summary>What holds for every architecture that the trainer can be asked for.</summary>
+/// <summary>What holds for every architecture that the trainer can be asked for, at a width of its dense step (8) and at one of the sparse step (32).</summary>
 public sealed class EveryArchitectureTests : IDisposable
 {
     private static readonly HookPoint In = new(1, HookSite.MlpIn), Out = new(1, HookSite.MlpOut);
     private readonly string folder = Directory.CreateTempSubdirectory("parsimony-architectures").FullName;
 
-    public static TheoryData<SaeArchitecture> Every => [.. Enum.GetValues<SaeArchitecture>()];
+    public static TheoryData<SaeArchitecture, int> Every =>
+        new([.. Enum.GetValues<SaeArchitecture>().SelectMany(architecture => ((SaeArchitecture, int)[])[(architecture, 8), (architecture, 32)])]);
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     [Theory, MemberData(nameof(Every))]
-    public void A_resumed_run_is_bit_equal_to_a_whole_one(SaeArchitecture architecture)
+    public void A_resumed_run_is_bit_equal_to_a_whole_one(SaeArchitecture architecture, int width)
     {
         using var scope = NewDisposeScope();
-        var whole = Run(architecture, "whole");
-        foreach (long step in (long[])[0, 7, 23]) Stop(architecture, "resumed", step);
-        var resumed = Run(architecture, "resumed");
+        var whole = Run(architecture, width, "whole");
+        foreach (long step in (long[])[0, 7, 23]) Stop(architecture, width, "resumed", step);
+        var resumed = Run(architecture, width, "resumed");
         foreach (string name in whole.Tensors.Keys) Assert.True(whole.Tensors[name].bytes.SequenceEqual(resumed.Tensors[name].bytes), $"{name} differs");
         Assert.Equal(whole.Lines, resumed.Lines);
     }
 
     [Theory, MemberData(nameof(Every))]
-    public void Metrics_are_in_raw_units_and_the_saved_SAE_takes_raw_activations(SaeArchitecture architecture)
+    public void Metrics_are_in_raw_units_and_the_saved_SAE_takes_raw_activations(SaeArchitecture architecture, int width)
     {
         using var scope = NewDisposeScope();
         foreach (var scaling in (ActivationScaling[])[ActivationScaling.Raw, ActivationScaling.Rms])
         {
-            var source = Source();
+            var source = Source(width);
             var options = Options(architecture) with { LearningRate = 1e-12, TrainingTokens = 32 * 3, LogEverySteps = 3 }; // the SAE stays as it was born
             options = options with { Start = options.Start with { ActivationScaling = scaling }, TopK = options.TopK with { KStart = null } };
             TrainingProgress line = null!;
@@ -55,16 +56,16 @@ public sealed class EveryArchitectureTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Every))]
-    public void Dead_latents_can_be_replaced_and_a_step_leaves_no_tensors_behind(SaeArchitecture architecture)
+    public void Dead_latents_can_be_replaced_and_a_step_leaves_no_tensors_behind(SaeArchitecture architecture, int width)
     {
         using var outer = NewDisposeScope();
-        using var step = SaeSteps.Newborn(Options(architecture), 8, 8);
-        var x = Drawn.Normal(1, 32, 8);
+        using var step = SaeSteps.Newborn(Options(architecture), width, width);
+        var x = Drawn.Normal(1, 32, width);
         void Once(long number)
         {
             using var scope = NewDisposeScope();
             step.Run(x, x, new SaeStepInputs(number, 0.01, 0.1));
-            step.Replace(tensor(new long[] { 2, 7 }), Drawn.Normal(1, 8, 2), Drawn.Normal(2, 2, 8));
+            step.Replace(tensor(new long[] { 2, 7 }), Drawn.Normal(1, width, 2), Drawn.Normal(2, 2, width));
             step.ToAutoencoder().Dispose();
         }
         for (int i = 1; i < 4; i++) Once(i);
@@ -77,10 +78,10 @@ public sealed class EveryArchitectureTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Every))]
-    public void What_a_run_ends_with_is_what_its_architecture_is_saved_as(SaeArchitecture architecture)
+    public void What_a_run_ends_with_is_what_its_architecture_is_saved_as(SaeArchitecture architecture, int width)
     {
         using var scope = NewDisposeScope();
-        using var step = SaeSteps.Newborn(Options(architecture), 8, 8);
+        using var step = SaeSteps.Newborn(Options(architecture), width, width);
         using var sae = step.ToAutoencoder();
         Assert.Equal(architecture switch
         {
@@ -129,23 +130,23 @@ public sealed class EveryArchitectureTests : IDisposable
     };
 
     // Rows far apart, so that some latents die within the few steps of a test.
-    private static TwoHooks Source() => new(Drawn.Normal(5, 500, 8).mul_(3).add_(4), Drawn.Normal(6, 500, 8).mul_(3).add_(4), 32);
+    private static TwoHooks Source(int width) => new(Drawn.Normal(5, 500, width).mul_(3).add_(4), Drawn.Normal(6, 500, width).mul_(3).add_(4), 32);
 
-    private (Dictionary<string, Tensor> Tensors, List<TrainingProgress> Lines) Run(SaeArchitecture architecture, string name)
+    private (Dictionary<string, Tensor> Tensors, List<TrainingProgress> Lines) Run(SaeArchitecture architecture, int width, string name)
     {
         string run = Path.Combine(folder, name);
-        using var trainer = new SaeTrainer(Options(architecture), Source(), Out, run, input: Input(architecture));
+        using var trainer = new SaeTrainer(Options(architecture), Source(width), Out, run, input: Input(architecture));
         using var trained = trainer.Train();
         var lines = MetricsFile.Read<TrainingProgress>(Path.Combine(run, "metrics.jsonl")).Select(line => line with { TokensPerSecond = 0 }).ToList();
         using var checkpoint = SafetensorsFile.Open(Path.Combine(run, "checkpoint.safetensors"));
         return (checkpoint.Tensors.Keys.ToDictionary(n => n, n => checkpoint.Read(n)), lines);
     }
 
-    private void Stop(SaeArchitecture architecture, string name, long step)
+    private void Stop(SaeArchitecture architecture, int width, string name, long step)
     {
         using var cancel = new CancellationTokenSource();
         if (step == 0) cancel.Cancel();
-        IActivationSource source = new StopsAt(Source(), step, cancel);
+        IActivationSource source = new StopsAt(Source(width), step, cancel);
         using var trainer = new SaeTrainer(Options(architecture), source, Out, Path.Combine(folder, name), input: Input(architecture));
         Assert.Throws<OperationCanceledException>(() => trainer.Train(cancellation: cancel.Token));
         Assert.Equal(step, trainer.Step);
@@ -160,7 +161,7 @@ public sealed class EveryArchitectureTests : IDisposable
 
         public int BatchTokens => batchTokens;
 
-        public int Width(HookPoint at) => 8;
+        public int Width(HookPoint at) => (int)x.shape[1];
 
         public BufferPosition Position
         {

@@ -40,27 +40,30 @@ internal static class GoldenArchitectures
     }
 
     /// <summary>The step on the reference's first weights; for the TopK family b_dec is already the geometric median of the first batch.</summary>
-    public static ISaeStep Start(string golden, GoldenSteps r, SaeTrainingOptions options, Tensor firstBatch)
+    /// <param name="golden">Its name.</param>
+    /// <param name="r">It.</param>
+    /// <param name="options">As <see cref="Options"/> gives them.</param>
+    /// <param name="firstBatch">Of activations.</param>
+    /// <param name="sparse">By <see cref="SparseStep"/>; else by the architecture's dense step.</param>
+    public static ISaeStep Start(string golden, GoldenSteps r, SaeTrainingOptions options, Tensor firstBatch, bool sparse)
+    {
+        using var start = Sae(golden, r, firstBatch);
+        return sparse ? new SparseStep(start, options) : start is StandardSae sae && golden != "batchtopk" ? new ReluStep(sae, options) : SaeSteps.Dense(start, options);
+    }
+
+    private static ISparseAutoencoder Sae(string golden, GoldenSteps r, Tensor firstBatch)
     {
         Tensor At(string name) => r[$"init.{name}"];
-        if (golden.Contains("gated", StringComparison.Ordinal))
-        {
-            using var gated = new GatedSae(At("W_enc"), At("W_dec"), At("b_gate"), At("b_mag"), At("r_mag"), At("b_dec"));
-            return new GatedStep(gated, options);
-        }
         using var median = GeometricMedian.Of(firstBatch);
-        var (wEnc, wDec, bEnc, bDec) = (At("W_enc"), At("W_dec"), At("b_enc"), At("b_dec"));
-        switch (golden)
+        var (wEnc, wDec, bDec) = (At("W_enc"), At("W_dec"), At("b_dec"));
+        return golden switch
         {
-            case "topk" or "topk_aux":
-                using (var sae = new TopKSae(wEnc, wDec, bEnc, median, 8)) return new TopKStep(sae, options);
-            case "batchtopk":
-                using (var sae = new StandardSae(wEnc, wDec, bEnc, median)) return new BatchTopKStep(sae, options);
-            case "jumprelu":
-                using (var sae = new JumpReluSae(wEnc, wDec, bEnc, bDec, At("threshold"), applyBDecToInput: false)) return new JumpReluStep(sae, options);
-            default:
-                using (var sae = new StandardSae(wEnc, wDec, bEnc, bDec)) return new ReluStep(sae, options);
-        }
+            "topk" or "topk_aux" => new TopKSae(wEnc, wDec, At("b_enc"), median, 8),
+            "batchtopk" => new StandardSae(wEnc, wDec, At("b_enc"), median),
+            "jumprelu" => new JumpReluSae(wEnc, wDec, At("b_enc"), bDec, At("threshold"), applyBDecToInput: false),
+            "gated" or "saelens_gated" => new GatedSae(wEnc, wDec, At("b_gate"), At("b_mag"), At("r_mag"), bDec),
+            _ => new StandardSae(wEnc, wDec, At("b_enc"), bDec),
+        };
     }
 
     /// <summary>The weight of the sparsity term in step s, 0-based; Neel Nanda's L1 is a sum over the batch, ours a mean.</summary>

@@ -9,16 +9,19 @@ namespace Parsimony.Tests.Training;
 /// <summary>Every architecture against a reference run by other people's code.</summary>
 public sealed class GoldenStepTests
 {
-    public static TheoryData<string> Every => ["topk", "topk_aux", "batchtopk", "jumprelu", "gated", "saelens_standard", "saelens_gated", "neel"];
+    private static readonly string[] Goldens = ["topk", "topk_aux", "batchtopk", "jumprelu", "gated", "saelens_standard", "saelens_gated"];
+
+    /// <summary>Each by its dense step and by the sparse one, which does not renormalise before the step as Neel's does.</summary>
+    public static TheoryData<string, bool> Every => new([.. Goldens.SelectMany(golden => ((string, bool)[])[(golden, false), (golden, true)]), ("neel", false)]);
 
     [Theory, MemberData(nameof(Every))]
-    public void First_gradients_codes_and_reconstruction_are_the_reference_ones(string golden)
+    public void First_gradients_codes_and_reconstruction_are_the_reference_ones(string golden, bool sparse)
     {
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps(golden);
         var options = GoldenArchitectures.Options(golden, reference) with { DecoderConstraint = Unprojected(golden, reference), GradientClip = 0 };
         var x = GoldenSteps.Activations().NextRows();
-        using var step = GoldenArchitectures.Start(golden, reference, options, x);
+        using var step = GoldenArchitectures.Start(golden, reference, options, x, sparse);
         if (reference.Has("after_first_prep.b_dec")) reference.AssertClose("after_first_prep", "b_dec", step.State()["b_dec"]);
         using var start = step.ToAutoencoder();
         var seen = step.Run(x, 1, learningRate: 0, GoldenArchitectures.Coefficient(golden, reference, 0));
@@ -30,13 +33,13 @@ public sealed class GoldenStepTests
     }
 
     [Theory, MemberData(nameof(Every))]
-    public void Fifty_steps_see_the_reference_losses_and_end_in_its_weights(string golden)
+    public void Fifty_steps_see_the_reference_losses_and_end_in_its_weights(string golden, bool sparse)
     {
         using var scope = NewDisposeScope();
         var reference = new GoldenSteps(golden);
         var options = GoldenArchitectures.Options(golden, reference);
         var source = GoldenSteps.Activations();
-        using var step = GoldenArchitectures.Start(golden, reference, options, GoldenSteps.Activations().NextRows());
+        using var step = GoldenArchitectures.Start(golden, reference, options, GoldenSteps.Activations().NextRows(), sparse);
         var trace = new Dictionary<string, double[]>();
         for (int s = 0; s < 50; s++)
         {

@@ -26,8 +26,8 @@ public sealed class SparsePassesTests
         using var start = Start();
         using var dense = new DenseStep(start, options);
         using var team = new ThreadTeam(threads);
-        var rows = Rows(start);
-        using var passes = Passes(bits, team, options, rows);
+        var (rule, rows) = Learned(start, options);
+        using var passes = Passes(bits, team, options, rule, rows);
         var exact = new[] { start.WEnc, start.WDec, start.BEnc, start.BDec }.Select(t => nn.Parameter(t.to(ScalarType.Float64))).ToArray();
         using var adam = optim.Adam(exact, 0.003);
         for (int step = 1; step <= 5; step++)
@@ -35,7 +35,8 @@ public sealed class SparsePassesTests
             var x = Drawn.Normal(step, Batch, DModel);
             var inputs = new SaeStepInputs(step, 0.003, 0.05);
             var expected = dense.Run(x, x, inputs);
-            var (mse, l1) = passes.Run(x, inputs);
+            var (errors, l1) = passes.Run(x, x, inputs);
+            double mse = Assert.Single(errors);
             Assert.Equal(expected.Mse.item<float>(), mse, 1e-5 * mse);
             Assert.Equal(expected.Sparsity.item<float>(), l1, 1e-5 * l1);
             Assert.True(expected.Fires.eq(passes.Fires()).all().item<bool>());
@@ -57,9 +58,9 @@ public sealed class SparsePassesTests
         var results = new[] { 1, 2, 5 }.Select(threads =>
         {
             using var team = new ThreadTeam(threads);
-            var rows = Rows(start);
-            using var passes = Passes(256, team, new SaeTrainingOptions(), rows);
-            for (int step = 1; step <= 3; step++) passes.Run(Drawn.Normal(step, Batch, DModel), new SaeStepInputs(step, 0.003, 0.05));
+            var (rule, rows) = Learned(start, new());
+            using var passes = Passes(256, team, new(), rule, rows);
+            for (int step = 1; step <= 3; step++) Run(passes, Drawn.Normal(step, Batch, DModel), step);
             return rows;
         }).ToArray();
         foreach (var other in results[1..])
@@ -76,9 +77,10 @@ public sealed class SparsePassesTests
         var results = new[] { EncoderBy.Kernel, EncoderBy.Libtorch }.Select(by =>
         {
             using var team = new ThreadTeam(2);
-            using var passes = Passes(512, team, new SaeTrainingOptions(), Rows(start));
+            var (rule, rows) = Learned(start, new());
+            using var passes = Passes(512, team, new(), rule, rows);
             passes.EncoderBy = by;
-            passes.Run(x, new SaeStepInputs(1, 0.003, 0.05));
+            Run(passes, x, 1);
             return (Fires: passes.Fires(), Sums: passes.Sums(), Residual: passes.Residual());
         }).ToArray();
         Assert.True(results[0].Fires.eq(results[1].Fires).all().item<bool>());
@@ -139,17 +141,24 @@ public sealed class SparsePassesTests
         Assert.Equal(1000, done);
     }
 
-    private static ISparsePasses Passes(int bits, ThreadTeam team, SaeTrainingOptions options, LearnedTensor[] rows)
+    private static void Run(ISparsePasses passes, Tensor x, long step) => passes.Run(x, x, new SaeStepInputs(step, 0.003, 0.05));
+
+    private static ISparsePasses Passes(int bits, ThreadTeam team, SaeTrainingOptions options, ISparseRule rule, LearnedTensor[] rows)
     {
+        options = ArchitectureDefaults.Resolve(options);
         return bits switch
         {
-            128 => new SparsePasses<Lanes128, Lanes128>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
-            256 => new SparsePasses<Lanes256, Lanes256>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
-            _ => new SparsePasses<Lanes512, Lanes512>(team, options, rows[0], rows[1], rows[2], rows[3], Batch),
+            128 => new SparsePasses<Lanes128, Lanes128>(team, options, rule, rows[0], rows[1], rows[3], Batch, true),
+            256 => new SparsePasses<Lanes256, Lanes256>(team, options, rule, rows[0], rows[1], rows[3], Batch, true),
+            _ => new SparsePasses<Lanes512, Lanes512>(team, options, rule, rows[0], rows[1], rows[3], Batch, true),
         };
     }
 
-    private static LearnedTensor[] Rows(StandardSae sae) => [new(sae.WEnc.t()), new(sae.WDec), new(sae.BEnc), new(sae.BDec)];
+    private static (ISparseRule Rule, LearnedTensor[] Rows) Learned(StandardSae sae, SaeTrainingOptions options)
+    {
+        var rule = new ReluRule(sae, true, options);
+        return (rule, [new(sae.WEnc.t()), new(sae.WDec), rule.Parameters[0].Learned, new(sae.BDec)]);
+    }
 
     private static StandardSae Start()
     {

@@ -12,14 +12,20 @@ internal sealed unsafe class ActiveEntries : IDisposable
 
     private readonly NativeArray<ushort> tokens;
     private readonly NativeArray<float> values, gradients;
+    private readonly NativeArray<float>? inputs, seconds, secondGradients;
     private readonly NativeArray<int> counts;
     private readonly NativeArray<long> offsets;
     private long used;
 
-    public ActiveEntries(int batch, int dSae)
+    /// <param name="batch">Tokens.</param>
+    /// <param name="dSae">Latents.</param>
+    /// <param name="planes">What is kept of an entry besides its value and its gradient.</param>
+    public ActiveEntries(int batch, int dSae, EntryPlanes planes = EntryPlanes.Value)
     {
         long most = (long)batch * dSae;
         (tokens, values, gradients) = (new(most), new(most), new(most));
+        if (planes >= EntryPlanes.Input) inputs = new(most);
+        if (planes >= EntryPlanes.InputAndSecond) (seconds, secondGradients) = (new(most), new(most));
         (counts, offsets) = (new(dSae), new(dSae));
         DSae = dSae;
     }
@@ -29,11 +35,20 @@ internal sealed unsafe class ActiveEntries : IDisposable
     /// <summary>Token of each entry.</summary>
     public ushort* Tokens => tokens.Pointer;
 
-    /// <summary>Latent's value at each entry, above 0.</summary>
+    /// <summary>Latent's value at each entry.</summary>
     public float* Values => values.Pointer;
 
     /// <summary>Gradient of the loss by each value.</summary>
     public float* Gradients => gradients.Pointer;
+
+    /// <summary>What the encoder gave, where the value is something else.</summary>
+    public float* Inputs => inputs!.Pointer;
+
+    /// <summary>What the second reconstruction is made of.</summary>
+    public float* Seconds => seconds!.Pointer;
+
+    /// <summary>Gradient of the loss by each of these.</summary>
+    public float* SecondGradients => secondGradients!.Pointer;
 
     /// <summary>Entries of each latent, <c>[d_sae]</c>.</summary>
     public int* Counts => counts.Pointer;
@@ -53,6 +68,19 @@ internal sealed unsafe class ActiveEntries : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable array in (IDisposable[])[tokens, values, gradients, counts, offsets]) array.Dispose();
+        foreach (IDisposable? array in (IDisposable?[])[tokens, values, gradients, inputs, seconds, secondGradients, counts, offsets]) array?.Dispose();
     }
+}
+
+/// <summary>What is kept of an entry, each with all before it.</summary>
+internal enum EntryPlanes
+{
+    /// <summary>Token, value and gradient.</summary>
+    Value,
+
+    /// <summary>What the encoder gave, too.</summary>
+    Input,
+
+    /// <summary>A second value with its own gradient, too.</summary>
+    InputAndSecond,
 }

@@ -7,22 +7,24 @@ namespace Parsimony.Training.Kernels;
 internal static unsafe class ActiveWriter<V>
     where V : struct, ILanes<V>
 {
-    /// <summary>Sets bit i of a latent's mask where <c>pre[i] + b > 0</c>, for one panel of two registers of tokens.</summary>
+    /// <summary>Sets bit i of a latent's mask where <c>pre[i] + shift > floor[i]</c>, for one panel of two registers of tokens.</summary>
     /// <param name="pre">Products without bias, a latent's tokens together.</param>
     /// <param name="stride">From one latent to the next.</param>
-    /// <param name="bias">Of these latents.</param>
+    /// <param name="shift">Of these latents.</param>
+    /// <param name="floors">Of these tokens.</param>
     /// <param name="latents">How many.</param>
     /// <param name="tokens">Tokens of the batch from this panel on; what lies past them is not looked at.</param>
     /// <param name="masks">One mask per latent.</param>
     /// <param name="maskStride">From one latent's mask to the next.</param>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void Compare(float* pre, nint stride, float* bias, int latents, int tokens, uint* masks, nint maskStride)
+    public static void Compare(float* pre, nint stride, float* shift, float* floors, int latents, int tokens, uint* masks, nint maskStride)
     {
+        V lowFloor = V.Load(floors), highFloor = V.Load(floors + V.Count);
         uint inBatch = tokens >= 32 ? uint.MaxValue : (1u << tokens) - 1;
         for (int latent = 0; latent < latents; latent++, pre += stride, masks += maskStride)
         {
-            var b = V.Broadcast(bias[latent]);
-            uint low = V.Above(V.Add(V.Load(pre), b), V.Zero), high = V.Above(V.Add(V.Load(pre + V.Count), b), V.Zero);
+            var b = V.Broadcast(shift[latent]);
+            uint low = V.Above(V.Add(V.Load(pre), b), lowFloor), high = V.Above(V.Add(V.Load(pre + V.Count), b), highFloor);
             *masks = (low | high << V.Count) & inBatch;
         }
     }

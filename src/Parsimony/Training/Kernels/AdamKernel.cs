@@ -5,15 +5,18 @@ namespace Parsimony.Training.Kernels;
 /// <summary>Adam's numbers for one step, in the arithmetic of <see cref="Adam"/>.</summary>
 /// <param name="Beta1">Decay of the mean.</param>
 /// <param name="Beta2">Decay of the mean square.</param>
-/// <param name="OneMinusBeta1">1 - β1, formed in float64.</param>
-/// <param name="OneMinusBeta2">1 - β2, formed in float64.</param>
+/// <param name="OneMinusBeta1">1 - β1, formed in float64, times the gradients' factor.</param>
+/// <param name="OneMinusBeta2">1 - β2, formed in float64, times its square.</param>
 /// <param name="StepSize">lr / (1 - β1^t).</param>
 /// <param name="RootScale">1 / √(1 - β2^t).</param>
 /// <param name="Epsilon">Outside the root.</param>
 internal readonly record struct AdamNumbers(float Beta1, float Beta2, float OneMinusBeta1, float OneMinusBeta2, float StepSize, float RootScale, float Epsilon)
 {
-    public static AdamNumbers At(SaeTrainingOptions options, SaeStepInputs inputs) => new(
-        (float)options.AdamBeta1, (float)options.AdamBeta2, (float)(1 - options.AdamBeta1), (float)(1 - options.AdamBeta2),
+    /// <param name="options">Adam's constants.</param>
+    /// <param name="inputs">Number and rate of the step.</param>
+    /// <param name="factor">What every gradient is multiplied by, where their norm is clipped.</param>
+    public static AdamNumbers At(SaeTrainingOptions options, SaeStepInputs inputs, double factor = 1) => new(
+        (float)options.AdamBeta1, (float)options.AdamBeta2, (float)((1 - options.AdamBeta1) * factor), (float)((1 - options.AdamBeta2) * factor * factor),
         (float)(inputs.LearningRate / (1 - Math.Pow(options.AdamBeta1, inputs.Step))),
         (float)(1 / Math.Sqrt(1 - Math.Pow(options.AdamBeta2, inputs.Step))), (float)options.AdamEpsilon);
 }
@@ -75,6 +78,41 @@ internal static unsafe class AdamKernel<V>
             square.Store(v + k);
             V.MultiplyAdd(size, V.Divide(mean, V.MultiplyAdd(V.Sqrt(square), root, epsilon)), parameter).Store(p + k);
         }
+    }
+
+    /// <summary>Sum of squares.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static float Squares(int length, float* row)
+    {
+        var squares = V.Zero;
+        for (int k = 0; k < length; k += V.Count) squares = V.MultiplyAdd(V.Load(row + k), V.Load(row + k), squares);
+        return V.Sum(squares);
+    }
+
+    /// <summary>Sum of squares of <c>g - along · p</c>.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static float Squares(int length, float* g, float* p, float along)
+    {
+        V squares = V.Zero, off = V.Broadcast(-along);
+        for (int k = 0; k < length; k += V.Count)
+        {
+            var gradient = V.MultiplyAdd(off, V.Load(p + k), V.Load(g + k));
+            squares = V.MultiplyAdd(gradient, gradient, squares);
+        }
+        return V.Sum(squares);
+    }
+
+    /// <summary>Sum of squares of g; adds p times <paramref name="weight"/> to a sum.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static float SquaresAndSum(int length, float* g, float* p, float weight, float* sum)
+    {
+        V squares = V.Zero, by = V.Broadcast(weight);
+        for (int k = 0; k < length; k += V.Count)
+        {
+            V.MultiplyAdd(by, V.Load(p + k), V.Load(sum + k)).Store(sum + k);
+            squares = V.MultiplyAdd(V.Load(g + k), V.Load(g + k), squares);
+        }
+        return V.Sum(squares);
     }
 
     /// <summary>Multiplies a row.</summary>

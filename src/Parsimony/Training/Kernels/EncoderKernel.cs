@@ -5,7 +5,7 @@ namespace Parsimony.Training.Kernels;
 
 /// <summary>
 /// The encoder's product with what follows it: blocks of latents times panels of tokens in registers of 6 latents by two vectors of tokens, and, while a block's
-/// pre-activations are still in cache, the entries above zero written out. The dense matrix is never stored.
+/// pre-activations are still in cache, the entries written out. The dense matrix is never stored.
 /// </summary>
 /// <remarks>The latents' rows are read where they lie (6 broadcasts from 6 rows), not packed: a row is contiguous already, and a block of it stays in the second-level cache.</remarks>
 internal sealed unsafe class EncoderKernel<V> : IEncoderProduct
@@ -16,53 +16,53 @@ internal sealed unsafe class EncoderKernel<V> : IEncoderProduct
     private const int Depth = 256;       // of d_model at a time: a panel of it stays in the first-level cache
 
     private readonly ThreadTeam team;
-    private readonly TokenTiles x;
+    private readonly TokenTiles tiles;
     private readonly ActiveEntries active;
     private readonly LatentRows rows;
     private readonly NativeArray<float>[] preActivations; // of a block, by worker, [panel][6 latents][row][panel tokens]
     private readonly NativeArray<uint>[] masks;           // of a block, by worker, [latent][panel]
 
-    public EncoderKernel(ThreadTeam team, TokenTiles x, ActiveEntries active, LatentRows rows)
+    public EncoderKernel(ThreadTeam team, TokenTiles tiles, ActiveEntries active, LatentRows rows)
     {
-        (this.team, this.x, this.active, this.rows) = (team, x, active, rows);
-        preActivations = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<float>((long)BlockLatents * x.Panels * x.PanelTokens))];
-        masks = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<uint>((long)BlockLatents * x.Panels))];
+        (this.team, this.tiles, this.active, this.rows) = (team, tiles, active, rows);
+        preActivations = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<float>((long)BlockLatents * tiles.Panels * tiles.PanelTokens))];
+        masks = [.. Enumerable.Range(0, team.Size).Select(_ => new NativeArray<uint>((long)BlockLatents * tiles.Panels))];
     }
 
     /// <summary>Tokens of a panel.</summary>
     public static int PanelTokens => 2 * V.Count;
 
     /// <inheritdoc/>
-    public void FindActive(Tensor x)
-    {
-        active.Clear();
-        team.Run((active.DSae + BlockLatents - 1) / BlockLatents, (worker, block) => Encode(worker, block, rows.WEnc.P, rows.BEnc.P));
-    }
+    public void FindActive(Tensor x, int first, int end, EntryBounds bounds) =>
+        team.Run((end - first + BlockLatents - 1) / BlockLatents, (worker, block) => Encode(worker, first + block * BlockLatents, end, bounds));
 
-    private void Encode(int worker, int block, float* wEnc, float* bEnc)
+    private void Encode(int worker, int first, int end, EntryBounds bounds)
     {
-        int first = block * BlockLatents, latents = Math.Min(BlockLatents, active.DSae - first), groups = (latents + Rows - 1) / Rows;
+        int latents = Math.Min(BlockLatents, end - first), groups = (latents + Rows - 1) / Rows;
+        float* wEnc = rows.WEnc.P;
         float* pre = preActivations[worker].Pointer;
         uint* mask = masks[worker].Pointer;
-        int tile = Rows * x.PanelTokens;
-        for (int k = 0; k < x.DModel; k += Depth)
+        int tile = Rows * tiles.PanelTokens;
+        for (int k = 0; k < tiles.DModel; k += Depth)
         {
-            int depth = Math.Min(Depth, x.DModel - k), share = depth * x.PanelTokens / groups;
-            for (int panel = 0; panel < x.Panels; panel++)
+            int depth = Math.Min(Depth, tiles.DModel - k), share = depth * tiles.PanelTokens / groups;
+            for (int panel = 0; panel < tiles.Panels; panel++)
             {
-                float* tokens = x.Panel(panel) + (long)k * x.PanelTokens, next = x.Panel((panel + 1) % x.Panels) + (long)k * x.PanelTokens;
+                float* tokens = tiles.Panel(panel) + (long)k * tiles.PanelTokens, next = tiles.Panel((panel + 1) % tiles.Panels) + (long)k * tiles.PanelTokens;
                 float* to = pre + (long)panel * groups * tile;
                 for (int group = 0; group < groups; group++, to += tile)
                 {
                     Prefetch.ToSecondLevel(next + group * share, share);
-                    Multiply(depth, wEnc + (long)(first + group * Rows) * x.DModel + k, x.DModel, Math.Min(Rows, latents - group * Rows), tokens, to, k > 0);
+                    Multiply(depth, wEnc + (long)(first + group * Rows) * tiles.DModel + k, tiles.DModel, Math.Min(Rows, latents - group * Rows), tokens, to, k > 0);
                 }
-                if (k + depth == x.DModel)
-                    ActiveWriter<V>.Compare(pre + (long)panel * groups * tile, x.PanelTokens, bEnc + first, latents, x.Batch - panel * x.PanelTokens, mask + panel, x.Panels);
+                if (k + depth == tiles.DModel)
+                    ActiveWriter<V>.Compare(pre + (long)panel * groups * tile, tiles.PanelTokens, bounds.Shift + first, bounds.Floors + panel * tiles.PanelTokens,
+                        latents, tiles.Batch - panel * tiles.PanelTokens, mask + panel, tiles.Panels);
             }
         }
         for (int latent = 0; latent < latents; latent++)
-            ActiveWriter<V>.Write(active, first + latent, mask + latent * x.Panels, x.Panels, pre + latent * x.PanelTokens, groups * tile, bEnc[first + latent]);
+            ActiveWriter<V>.Write(active, first + latent, mask + latent * tiles.Panels, tiles.Panels, pre + latent * tiles.PanelTokens, groups * tile,
+                bounds.Bias[first + latent]);
     }
 
     public void Dispose()

@@ -2,23 +2,27 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Training.Kernels;
 
-/// <summary>The weights and moments that the passes read and move: one row per latent, all float32.</summary>
+/// <summary>The weights and moments that the passes read and move.</summary>
 /// <param name="WEnc"><c>[d_sae, d_model]</c>, the transpose of what is on disk.</param>
 /// <param name="WDec"><c>[d_sae, d_model]</c>.</param>
-/// <param name="BEnc"><c>[d_sae]</c>.</param>
 /// <param name="BDec"><c>[d_model]</c>.</param>
-internal readonly record struct LatentRows(AdamPointers WEnc, AdamPointers WDec, AdamPointers BEnc, AdamPointers BDec);
+internal readonly record struct LatentRows(AdamPointers WEnc, AdamPointers WDec, AdamPointers BDec);
+
+/// <summary>What a step measured, before its update.</summary>
+/// <param name="SquaredErrors">Of each reconstruction, mean over tokens.</param>
+/// <param name="Sparsity">What the rule summed up for the sparsity term (<see cref="LatentGradients.Sparsity"/>), mean over tokens.</param>
+internal readonly record struct SparseMeasures(double[] SquaredErrors, double Sparsity);
 
 /// <summary>The passes of one step, without the width of the registers they were compiled for.</summary>
 internal interface ISparsePasses : IDisposable
 {
     /// <summary>Runs the whole step; see <see cref="SparsePasses{VPanel, VTile}"/>.</summary>
     /// <param name="x"><c>[batch, d_model]</c>, contiguous.</param>
+    /// <param name="target">What shall come out, the same; <paramref name="x"/> itself for all but transcoders.</param>
     /// <param name="inputs">The schedules' numbers.</param>
-    /// <returns>Mean squared error and mean L1 per token, before the update.</returns>
-    (double Mse, double L1) Run(Tensor x, SaeStepInputs inputs);
+    SparseMeasures Run(Tensor x, Tensor target, SaeStepInputs inputs);
 
-    /// <summary>xHat - x of the last run, <c>[batch, d_model]</c>; the caller's.</summary>
+    /// <summary>xHat - target of the last run, <c>[batch, d_model]</c>; the caller's.</summary>
     Tensor Residual();
 
     /// <summary>On how many tokens each latent fired in the last run, <c>[d_sae]</c> float32; the caller's.</summary>

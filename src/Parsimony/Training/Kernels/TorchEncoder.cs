@@ -10,31 +10,30 @@ internal sealed unsafe class TorchEncoder<V> : IEncoderProduct
     private const int BlockLatents = 1024, TaskLatents = 64;
     private readonly ThreadTeam team;
     private readonly ActiveEntries active;
-    private readonly LatentRows rows;
-    private readonly Tensor wEnc, bDec, products; // [d_sae, d_model], [d_model], [block, padded batch]
+    private readonly Tensor wEnc, products;       // [d_sae, d_model], [block, padded batch]
+    private readonly Tensor? bDec;                // [d_model]
     private readonly int batch, panels;
     private readonly NativeArray<uint> masks;     // [latent of the block][panel]
 
-    public TorchEncoder(ThreadTeam team, ActiveEntries active, LatentRows rows, Tensor wEnc, Tensor bDec, int batch)
+    public TorchEncoder(ThreadTeam team, ActiveEntries active, Tensor wEnc, Tensor? bDec, int batch)
     {
-        (this.team, this.active, this.rows, this.wEnc, this.bDec, this.batch) = (team, active, rows, wEnc, bDec, batch);
+        (this.team, this.active, this.wEnc, this.bDec, this.batch) = (team, active, wEnc, bDec, batch);
         panels = (batch + 2 * V.Count - 1) / (2 * V.Count);
         products = zeros(BlockLatents, panels * 2 * V.Count).DetachFromDisposeScope();
         masks = new NativeArray<uint>((long)BlockLatents * panels);
     }
 
     /// <inheritdoc/>
-    public void FindActive(Tensor x)
+    public void FindActive(Tensor x, int first, int end, EntryBounds bounds)
     {
         using var scope = NewDisposeScope();
-        active.Clear();
-        var centred = (x - bDec).t();                                                   // [d_model, batch]
-        for (int first = 0; first < active.DSae; first += BlockLatents)
+        var input = (bDec is null ? x : x - bDec).t();                                  // [d_model, batch]
+        for (int start = first; start < end; start += BlockLatents)
         {
-            int latents = Math.Min(BlockLatents, active.DSae - first), block = first;
-            products.narrow(0, 0, latents).narrow(1, 0, batch).addmm_(wEnc.narrow(0, first, latents), centred, 0, 1);
+            int latents = Math.Min(BlockLatents, end - start), block = start;
+            products.narrow(0, 0, latents).narrow(1, 0, batch).addmm_(wEnc.narrow(0, start, latents), input, 0, 1);
             float* pre = products.Pointer();
-            team.Run((latents + TaskLatents - 1) / TaskLatents, (_, task) => Collect(pre, block, task * TaskLatents, Math.Min(latents, (task + 1) * TaskLatents)));
+            team.Run((latents + TaskLatents - 1) / TaskLatents, (_, task) => Collect(pre, block, task * TaskLatents, Math.Min(latents, (task + 1) * TaskLatents), bounds));
         }
     }
 
@@ -44,13 +43,13 @@ internal sealed unsafe class TorchEncoder<V> : IEncoderProduct
         masks.Dispose();
     }
 
-    private void Collect(float* products, int block, int from, int to)
+    private void Collect(float* products, int block, int from, int to, EntryBounds bounds)
     {
         int panelTokens = 2 * V.Count, stride = panels * panelTokens;
         for (int panel = 0; panel < panels; panel++)
-            ActiveWriter<V>.Compare(products + (long)from * stride + panel * panelTokens, stride, rows.BEnc.P + block + from, to - from,
+            ActiveWriter<V>.Compare(products + (long)from * stride + panel * panelTokens, stride, bounds.Shift + block + from, bounds.Floors + panel * panelTokens, to - from,
                 batch - panel * panelTokens, masks.Pointer + (long)from * panels + panel, panels);
         for (int latent = from; latent < to; latent++)
-            ActiveWriter<V>.Write(active, block + latent, masks.Pointer + (long)latent * panels, panels, products + (long)latent * stride, panelTokens, rows.BEnc.P[block + latent]);
+            ActiveWriter<V>.Write(active, block + latent, masks.Pointer + (long)latent * panels, panels, products + (long)latent * stride, panelTokens, bounds.Bias[block + latent]);
     }
 }
