@@ -102,13 +102,13 @@ public static class SaeBench
         return new SparseStep(start, new SaeTrainingOptions());
     }
 
-    private static double Step(ISaeStep way, Tensor x, long step)
+    internal static double Step(ISaeStep way, Tensor x, long step)
     {
         using var scope = NewDisposeScope();
         return way.Run(x, x, new SaeStepInputs(step + 1, LearningRate, L1Coefficient)).Fires.sum().item<float>();
     }
 
-    private static double Time(Action<Tensor> run, Tensor x, int times)
+    internal static double Time(Action<Tensor> run, Tensor x, int times)
     {
         Thread.Sleep(5); // until the other variant's threads have stopped spinning
         var clock = Stopwatch.StartNew();
@@ -116,7 +116,8 @@ public static class SaeBench
         return clock.Elapsed.TotalSeconds / times;
     }
 
-    private static StandardSae Start(int dModel, int dSae, double density)
+    /// <summary>An SAE whose pre-activations are standard normal on <see cref="Activations"/>, with the bias that leaves this share above zero.</summary>
+    internal static StandardSae Start(int dModel, int dSae, double density)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(7, CPU);
@@ -128,7 +129,7 @@ public static class SaeBench
         return new StandardSae(wEnc, wDec, full(dSae, quantile.item<double>(), ScalarType.Float32), zeros(dModel));
     }
 
-    private static Tensor Activations(int batch, int dModel, int seed)
+    internal static Tensor Activations(int batch, int dModel, int seed)
     {
         using var generator = new Generator((ulong)seed, CPU);
         return randn(batch, dModel, generator: generator);

@@ -28,10 +28,26 @@ internal static class BenchCommand
                 "parsimony bench sae",
                 "parsimony bench sae --shapes 512x16384 --densities 0.02,0.005 --json",
             ]));
+        bench.Add(CliCommand.Create<ArchitectureBenchOptions>(
+            "architectures", "Times every architecture's training step: hand-derived dense and ours, in turns.", RunArchitectures,
+            ["parsimony bench architectures --d-sae 16384 --l0 32"]));
         bench.Add(CliCommand.Create<PipelineBenchOptions>(
             "pipeline", "Tokens to a trained SAE, end to end, for a model of Pythia 70M's shape: ours and the loop written dense.", RunPipeline,
             ["parsimony bench pipeline --d-sae 2048"]));
         return bench;
+    }
+
+    private static object RunArchitectures(ArchitectureBenchOptions options, Terminal terminal)
+    {
+        var cases = ArchitectureBench.Cases(options.Validated());
+        var rows = new List<ArchitectureBenchRow>();
+        using (var progress = terminal.Progress("bench architectures", cases.Count * (options.Rounds + 1L), "rounds"))
+            foreach (var (name, training) in cases)
+                rows.Add(ArchitectureBench.Measure(name, training, options, round => progress.Report(rows.Count * (options.Rounds + 1L) + round, name), terminal.Interrupted));
+        terminal.Table(["architecture", "dense ms#", "ours ms#", "dense/ours#", "tokens/s#", "L0#", "foreign#"],
+            rows.Select(r => (string[])[r.Architecture, Text(r.DenseMilliseconds, "0.0"), Text(r.OursMilliseconds, "0.0"), Text(r.RatioDense, "0.0"),
+                Progress.Amount(r.TokensPerSecond), Text(r.L0, "0.0"), Text(r.ForeignLoad, "0 %")]));
+        return rows;
     }
 
     private static object RunPipeline(PipelineBenchOptions options, Terminal terminal)
