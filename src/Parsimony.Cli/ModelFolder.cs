@@ -22,14 +22,15 @@ internal static class ModelFolder
 
     /// <summary>Opens a model and its tokenizer; the caller owns the model.</summary>
     /// <param name="folder">In the Hugging Face layout; null for the bundled one.</param>
+    /// <param name="device">Where the model runs; null: the processor.</param>
     /// <exception cref="DirectoryNotFoundException">None is named, and none is bundled.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A damaged file, another architecture, or the tokenizer of another model.</exception>
-    public static (GptNeoX Model, Tokenizer Tokenizer) Open(string? folder)
+    public static (GptNeoX Model, Tokenizer Tokenizer) Open(string? folder, TorchSharp.torch.Device? device = null)
     {
         folder ??= Bundled ?? throw new DirectoryNotFoundException(
             $"no model was named, and assets/demo is neither in nor above '{AppContext.BaseDirectory}'; give --model <folder>.");
-        var model = GptNeoX.Load(folder);
+        var model = GptNeoX.Load(folder, device);
         try
         {
             var tokenizer = Tokenizer.Load(folder);

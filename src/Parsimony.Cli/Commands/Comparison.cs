@@ -36,7 +36,7 @@ internal static class Comparison
                 {
                     model?.Dispose();
                     model = null; // should the next one not open
-                    (model, opened) = (LoadedModel.Open(wanted), wanted);
+                    (model, opened) = (LoadedModel.Open(wanted, options.Device), wanted);
                 }
                 runs.Add(Evaluated(run, trained, model, options, terminal));
             }

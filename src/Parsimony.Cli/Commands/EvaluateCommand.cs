@@ -4,6 +4,7 @@ using System.Diagnostics;
 using Parsimony.Cli.Runs;
 using Parsimony.Evaluation;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Commands;
@@ -36,6 +37,9 @@ internal sealed record EvaluateOptions
     [Description("contexts per forward pass")]
     public int BatchContexts { get; init; } = 8;
 
+    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("also insert the SAE in every other layer (the article's figure)")]
     public bool LayerSweep { get; init; } = true;
 
@@ -43,6 +47,7 @@ internal sealed record EvaluateOptions
     public EvaluateOptions Validated()
     {
         var faults = new List<string>();
+        if (TorchDevice.Fault(Device) is { } fault) faults.Add(fault);
         if (MaxContexts is < 1) faults.Add($"max_contexts is {MaxContexts}; it must be 1 or more");
         if (BatchContexts < 1) faults.Add($"batch_contexts is {BatchContexts}; it must be 1 or more");
         return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults) + ".");
@@ -57,7 +62,7 @@ internal static class EvaluateCommand
         (options, terminal) =>
         {
             if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
-            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true);
+            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
             Print(report, terminal);

@@ -5,6 +5,7 @@ using Parsimony.Activations;
 using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Native;
 
 namespace Parsimony.Cli.Commands;
 
@@ -29,10 +30,17 @@ internal sealed record HarvestOptions
     [Description("tokens to harvest at most; none: the whole text")]
     public long? MaxTokens { get; init; }
 
+    [Description("where the model runs: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print disk, memory and time needed, and do nothing")]
     public bool Plan { get; init; }
 
     public ActivationCacheOptions Cache { get; init; } = new();
+
+    /// <summary>Returns these options, or says that the device has no such name.</summary>
+    /// <exception cref="ArgumentException">It has not.</exception>
+    public HarvestOptions Validated() => TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".") : this;
 }
 
 /// <summary><c>parsimony harvest</c>: activations to disk, to be trained on without the text or the model.</summary>
@@ -52,7 +60,7 @@ internal static class HarvestCommand
     private static object Run(HarvestOptions options, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        using var model = LoadedModel.Open(options.Model);
+        using var model = LoadedModel.Open(options.Model, options.Device);
         model.EnsureHas(options.Hook);
         if (options.MaxTokens is { } most && most < options.SequenceLength)
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");

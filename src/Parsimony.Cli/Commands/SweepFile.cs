@@ -25,7 +25,7 @@ internal static class SweepFile
     private const string Grid = "grid", Runs = "runs", Name = "name", Sae = "sae", Evaluate = "evaluate";
 
     /// <summary>Keys that all SAEs of a sweep share, because they share the stream.</summary>
-    private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "plan", "sweep"];
+    private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "device", "plan", "sweep"];
 
     /// <summary>Reads a sweep.</summary>
     /// <param name="path">The file.</param>
@@ -46,7 +46,7 @@ internal static class SweepFile
             var members = Choices(runs, grid, path).Select(choice => Member(choice, grid, template, common.Out, path)).ToList();
             foreach (var twice in members.GroupBy(m => m.Name).Where(g => g.Count() > 1))
                 throw new InvalidDataException($"{path} names the SAE '{twice.Key}' {twice.Count()} times; each must differ from the others, or have another \"{Name}\".");
-            return new Sweep(common, members, evaluate is null ? null : Evaluation(evaluate, common.Out, path));
+            return new Sweep(common, members, evaluate is null ? null : Evaluation(evaluate, common, path));
         }
         catch (InvalidDataException e)
         {
@@ -54,13 +54,14 @@ internal static class SweepFile
         }
     }
 
-    private static EvaluateOptions Evaluation(JsonObject json, string folder, string path)
+    private static EvaluateOptions Evaluation(JsonObject json, TrainOptions common, string path)
     {
         foreach (string own in (string[])["sae", "out", "hook"])
             if (json.ContainsKey(own)) throw new InvalidDataException($"{path}: {Evaluate}.{own} is given; each SAE of the sweep has its own. Leave it out.");
         if (json["text"] is not { } text) throw new InvalidDataException($"{path}: {Evaluate} has no \"text\"; name the held-out text to evaluate on.");
         if (!File.Exists(text.ToString())) throw new InvalidDataException($"{path}: {Evaluate}.text '{text}' does not exist; expected a .txt, .jsonl or .jsonl.gz file.");
-        json["sae"] = folder;
+        json["sae"] = common.Out;
+        if (!json.ContainsKey("device")) json["device"] = common.Device;
         try
         {
             return Json.Parse<EvaluateOptions>(json, $"{path}, {Evaluate}").Validated();

@@ -51,7 +51,7 @@ internal static class SweepRun
                 trainers.Add((member.Name, TrainCommand.NewTrainer(mine, source, run)));
             long[] before = [.. trainers.Select(t => t.Trainer.Step)];
             IReadOnlyList<double> seconds;
-            using (var progress = terminal.Progress($"sweep of {members.Count}", trainers.Max(t => t.Trainer.Steps) * source.BatchTokens, "tokens", before.Min() * source.BatchTokens))
+            using (var progress = terminal.Progress(common.On($"sweep of {members.Count}"), trainers.Max(t => t.Trainer.Steps) * source.BatchTokens, "tokens", before.Min() * source.BatchTokens))
                 seconds = SaeSweep.Train(source, trainers, progress.From<SweepProgress>(p => p.Step * source.BatchTokens, Figures), terminal.Interrupted);
             var rows = new SweepRow[members.Count];
             for (int i = 0; i < rows.Length; i++)

@@ -5,6 +5,7 @@ using Parsimony.Activations;
 using Parsimony.Autoencoders;
 using Parsimony.Cli.Runs;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Reporting;
 using Parsimony.Training;
 
@@ -38,6 +39,9 @@ internal sealed record TrainOptions
     [Description("tokens per context (the article: 128)")]
     public int SequenceLength { get; init; } = 128;
 
+    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print memory, disk and time needed, and do nothing")]
     public bool Plan { get; init; }
 
@@ -46,9 +50,10 @@ internal sealed record TrainOptions
     public SaeTrainingOptions Sae { get; init; } = new();
 
     /// <summary>Returns these options, or says that there is nothing to train on.</summary>
-    /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text.</exception>
+    /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text, or the device has no such name.</exception>
     public TrainOptions Validated()
     {
+        if (TorchDevice.Fault(Device) is { } fault) throw new ArgumentException(fault + ".");
         if (Sweep is not null) return this; // its file says the rest
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
@@ -58,6 +63,9 @@ internal sealed record TrainOptions
         return Cache is null || Text is null ? this
             : throw new ArgumentException("--cache and --text both say what to train on. Give one of them; a model may stand beside a cache, to be checked against it.");
     }
+
+    /// <summary>The name of some work with the device it is done on, where that is not the processor.</summary>
+    public string On(string work) => Device == TorchDevice.Cpu ? work : $"{work} on {Device}";
 
     /// <summary>Where the SAE reads: the hook that it also writes, but for a transcoder.</summary>
     public HookPoint ReadsAt() => Sae.Architecture == SaeArchitecture.Transcoder ? InputHook ?? new HookPoint(Hook.Layer, HookSite.MlpIn) : Hook;
@@ -82,7 +90,7 @@ internal static class TrainCommand
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out --out runs/pythia",
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --architecture batchtopk --k 32 --out runs/pythia-k32",
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
-            "parsimony train --config train.json --l1-coefficient 0.02",
+            "parsimony train --config train.json --l1-coefficient 0.02 --device cuda",
             "parsimony train sweep.json --out runs/sweep",
             "parsimony train recipes/architectures.json",
         ]);
@@ -100,7 +108,7 @@ internal static class TrainCommand
         Plans.Training(data, source, [options], run.Folder).Ensure("Training", run.Folder);
         using var trainer = NewTrainer(options, source, run);
         TrainedSae trained;
-        using (var progress = terminal.Progress("train SAE", trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
+        using (var progress = terminal.Progress(options.On("train SAE"), trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
             trained = trainer.Train(progress.From<TrainingProgress>(p => p.TokensSeen, Figures), terminal.Interrupted);
         using (trained) return Keep(run, data, options, trained, clock.Elapsed.TotalSeconds);
     }
@@ -116,7 +124,7 @@ internal static class TrainCommand
 
     /// <summary>A trainer for the options, which goes on from the run folder's checkpoint.</summary>
     public static SaeTrainer NewTrainer(TrainOptions options, IActivationSource source, RunFolder? run) =>
-        new(options.Sae, source, options.Hook, run?.Folder, input: options.ReadsAt());
+        new(options.Sae, source, options.Hook, run?.Folder, input: options.ReadsAt(), device: TorchDevice.Of(options.Device));
 
     /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
     public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)

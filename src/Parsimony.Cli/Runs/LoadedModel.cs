@@ -1,4 +1,5 @@
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Tokens;
 
 namespace Parsimony.Cli.Runs;
@@ -18,9 +19,11 @@ internal sealed class LoadedModel : IDisposable
     public string Name => Path.GetFileName(Path.GetFullPath(Folder).TrimEnd(Path.DirectorySeparatorChar));
 
     /// <summary>Opens a model folder, or the bundled one when none is named; see <see cref="ModelFolder.Open"/>.</summary>
-    public static LoadedModel Open(string? folder)
+    /// <param name="folder">The folder; null: the bundled one.</param>
+    /// <param name="device">Where the model runs.</param>
+    public static LoadedModel Open(string? folder, string device = TorchDevice.Cpu)
     {
-        var (model, tokenizer) = ModelFolder.Open(folder);
+        var (model, tokenizer) = ModelFolder.Open(folder, TorchDevice.Of(device));
         return new LoadedModel(model, tokenizer);
     }
 

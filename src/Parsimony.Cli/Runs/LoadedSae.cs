@@ -2,6 +2,7 @@ using Parsimony.Autoencoders;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli.Commands;
 using Parsimony.Models;
+using Parsimony.Native;
 
 namespace Parsimony.Cli.Runs;
 
@@ -32,10 +33,11 @@ internal sealed class LoadedSae : IDisposable
     /// <param name="model">A model folder; null: the one the run folder was trained on, else the bundled one.</param>
     /// <param name="hook">Demanded hook point, or the SAE's where its file does not say it; null: the SAE's own.</param>
     /// <param name="takesTranscoders">Whether the command can put one into its model; one that takes only autoencoders refuses it by name.</param>
-    public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false)
+    /// <param name="device">Where the model runs, and with it the SAE.</param>
+    public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false, string device = TorchDevice.Cpu)
     {
         string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
-        var loaded = LoadedModel.Open(model ?? trainedOn);
+        var loaded = LoadedModel.Open(model ?? trainedOn, device);
         try
         {
             return Open(path, loaded, hook, ownsModel: true, takesTranscoders);
@@ -63,7 +65,7 @@ internal sealed class LoadedSae : IDisposable
             if (sae is Transcoder && !(takesTranscoders && metadata.HookOut is not null)) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
                 + "so it cannot be put in the place of one activation. Name an autoencoder.");
             metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
-            return new LoadedSae(model, sae, metadata, folder, ownsModel);
+            return new LoadedSae(model, sae = sae.On(model.Model.Device), metadata, folder, ownsModel);
         }
         catch
         {

@@ -1,6 +1,7 @@
 using Parsimony.Activations;
 using Parsimony.Cli.Commands;
 using Parsimony.Models;
+using Parsimony.Native;
 
 namespace Parsimony.Cli.Runs;
 
@@ -32,7 +33,7 @@ internal sealed class TrainingData : IDisposable
     {
         if (options.Cache is null)
         {
-            var model = LoadedModel.Open(options.Model);
+            var model = LoadedModel.Open(options.Model, options.Device);
             try
             {
                 return Open(model, options, hooks, owned: model);
@@ -43,6 +44,7 @@ internal sealed class TrainingData : IDisposable
                 throw;
             }
         }
+        _ = TorchDevice.Of(options.Device); // without a model nobody else asks before the run folder is begun
         using var given = options.Model is null ? null : LoadedModel.Open(options.Model);
         var cache = CachedActivations.Open(options.Cache, hooks, given?.Model.Sha256, given?.Tokenizer.Sha256);
         return new TrainingData(cache, null, cache)

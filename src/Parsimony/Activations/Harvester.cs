@@ -50,7 +50,7 @@ public sealed class Harvester : IContextActivations
             var ids = new long[n * SequenceLength];
             for (int c = 0; c < n; c++)
                 for (int t = 0; t < SequenceLength; t++) ids[c * SequenceLength + t] = this.contexts[(int)contexts[i + c]][t];
-            var seen = model.Activations(Hooks, tensor(ids, n, SequenceLength));
+            var seen = model.Activations(Hooks, tensor(ids, n, SequenceLength, device: CPU));
             for (int h = 0; h < seen.Count; h++)
                 rows[Hooks[h]].narrow(0, (long)i * SequenceLength, ids.Length).copy_(seen[h].reshape(ids.Length, -1));
         }

@@ -29,6 +29,7 @@ public static class KaimingUniform
     public static Tensor DecoderRows(int count, int dModel, Generator generator) =>
         DecoderRow.Renormalise(Uniform(count, dModel, Math.Sqrt(6.0 / dModel), generator));
 
+    // On the processor, as the generator: the same numbers whatever they are for.
     private static Tensor Uniform(long rows, long columns, double bound, Generator generator) =>
-        empty(rows, columns).uniform_(-bound, bound, generator);
+        empty(rows, columns, device: CPU).uniform_(-bound, bound, generator);
 }

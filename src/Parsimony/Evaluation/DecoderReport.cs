@@ -45,7 +45,7 @@ public sealed record DecoderReport
         return new DecoderReport
         {
             MaxCosineMean = sae.DSae < 2 ? double.NaN : sorted.mean().item<double>(),
-            MaxCosineP95 = sae.DSae < 2 ? double.NaN : quantile(sorted, tensor(0.95, ScalarType.Float64)).item<double>(),
+            MaxCosineP95 = sae.DSae < 2 ? double.NaN : quantile(sorted, tensor(0.95, ScalarType.Float64, sorted.device)).item<double>(),
             EncoderCosineMean = sae is not Transcoder && sae.Weights.TryGetValue("W_enc", out var wEnc)
                 ? (normalize(wEnc.to(ScalarType.Float32), dim: 0).t() * rows).sum(1, type: ScalarType.Float64).mean().item<double>() : null,
         };

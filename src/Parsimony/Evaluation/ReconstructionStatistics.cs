@@ -19,8 +19,8 @@ internal sealed class ReconstructionStatistics : IDisposable
 
     public ReconstructionStatistics(ISparseAutoencoder sae)
     {
-        sum = zeros(sae.DOut, ScalarType.Float64).DetachFromDisposeScope();
-        fired = zeros(sae.DSae, ScalarType.Int64).DetachFromDisposeScope();
+        sum = zeros(sae.DOut, ScalarType.Float64, CPU).DetachFromDisposeScope();
+        fired = zeros(sae.DSae, ScalarType.Int64, CPU).DetachFromDisposeScope();
     }
 
     /// <summary>Counts tokens.</summary>

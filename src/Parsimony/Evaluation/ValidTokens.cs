@@ -20,12 +20,12 @@ internal static class ValidTokens
     }
 
     /// <summary>The tokens to be predicted, <c>[predictions]</c> int64: all but the first of each context.</summary>
-    public static Tensor Targets(IReadOnlyList<int[]> contexts) => tensor(contexts.SelectMany(c => c.Skip(1)).Select(id => (long)id).ToArray());
+    public static Tensor Targets(IReadOnlyList<int[]> contexts) => tensor(contexts.SelectMany(c => c.Skip(1)).Select(id => (long)id).ToArray(), device: CPU);
 
     /// <summary>The contexts as one tensor <c>[batch, longest]</c>, int64, padded with token 0.</summary>
     public static Tensor Padded(IReadOnlyList<int[]> contexts)
     {
         int longest = contexts.Max(c => c.Length);
-        return tensor(contexts.SelectMany(c => Enumerable.Range(0, longest).Select(t => t < c.Length ? (long)c[t] : 0)).ToArray(), [contexts.Count, longest]);
+        return tensor(contexts.SelectMany(c => Enumerable.Range(0, longest).Select(t => t < c.Length ? (long)c[t] : 0)).ToArray(), [contexts.Count, longest], device: CPU);
     }
 }

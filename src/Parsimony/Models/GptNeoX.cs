@@ -16,16 +16,22 @@ public sealed class GptNeoX : IDisposable
     private Tensor? embedding, finalNorm, finalNormBias, unembedding;
 
     /// <summary>A model over the given weights, under Hugging Face's names. The model owns the source and the tensors it reads.</summary>
-    public GptNeoX(GptNeoXConfig config, IWeightSource weights)
+    /// <param name="config">Its shape.</param>
+    /// <param name="weights">Where weights are read from.</param>
+    /// <param name="device">Where weights go and the model runs; null: the processor.</param>
+    public GptNeoX(GptNeoXConfig config, IWeightSource weights, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(config);
-        Config = config;
-        this.weights = weights;
+        (Config, Device) = (config, device ?? CPU);
+        this.weights = Device.type == DeviceType.CPU ? weights : new WeightsOnDevice(weights, Device);
         layers = new NeoXLayer?[config.NLayers];
     }
 
     /// <summary>The model's shape.</summary>
     public GptNeoXConfig Config { get; }
+
+    /// <summary>Where it runs. Token ids may be anywhere; what it gives is here.</summary>
+    public Device Device { get; }
 
     /// <summary>The folder it came from; null when it was made in memory.</summary>
     public string? Folder { get; private init; }
@@ -36,8 +42,10 @@ public sealed class GptNeoX : IDisposable
     /// <summary>Opens a Hugging Face model folder. Reads the config and the weight files' headers, no weights yet.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
-    public static GptNeoX Load(string folder) =>
-        new(GptNeoXConfig.Load(folder), SafetensorsFolder.Open(folder)) { Folder = folder };
+    /// <param name="folder">The folder.</param>
+    /// <param name="device">Where weights go and the model runs; null: the processor.</param>
+    public static GptNeoX Load(string folder, Device? device = null) =>
+        new(GptNeoXConfig.Load(folder), SafetensorsFolder.Open(folder), device) { Folder = folder };
 
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
@@ -56,8 +64,8 @@ public sealed class GptNeoX : IDisposable
         using var scope = NewDisposeScope();
         int length = (int)tokens.size(1), past = cache?.Length ?? 0;
         var positions = attentionMask is null
-            ? new Positions(Config, past, length)
-            : new Positions(Config, attentionMask, past, length);
+            ? new Positions(Config, past, length, Device)
+            : new Positions(Config, attentionMask.to(Device), past, length);
         var x = Embed(tokens);
         for (int layer = 0; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, cache);
         cache?.Advance(length);
@@ -73,7 +81,7 @@ public sealed class GptNeoX : IDisposable
         CheckTokens(tokens);
         CheckHook(at);
         using var scope = NewDisposeScope();
-        var positions = new Positions(Config, 0, (int)tokens.size(1));
+        var positions = new Positions(Config, 0, (int)tokens.size(1), Device);
         var x = Embed(tokens);
         for (int layer = 0; layer < at.Layer; layer++) x = RunLayer(layer, x, positions, tap, null);
         var (h, residual) = Advance(at.Layer, HookSite.ResidPre, at.Site, x, null, positions, tap, null);
@@ -93,7 +101,7 @@ public sealed class GptNeoX : IDisposable
     public Tensor ResidualFrom(HookState state, Tap? tap = null)
     {
         using var scope = NewDisposeScope();
-        var positions = new Positions(Config, 0, (int)state.Activation.size(1));
+        var positions = new Positions(Config, 0, (int)state.Activation.size(1), Device);
         int layer = state.At.Layer;
         var (x, _) = Advance(layer, state.At.Site, HookSite.ResidPost, state.Activation, state.Residual, positions, tap, null);
         x = Touch(tap, layer, HookSite.ResidPost, x);
@@ -141,7 +149,7 @@ public sealed class GptNeoX : IDisposable
     {
         using var scope = NewDisposeScope();
         var entry = RunTo(new HookPoint(layer, HookSite.ResidPre), tokens).Activation;
-        return Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1))).MoveToOuterDisposeScope();
+        return Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1), Device)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The final layer norm, <c>[.., d_model]</c> to <c>[.., d_model]</c>.</summary>
@@ -233,7 +241,7 @@ public sealed class GptNeoX : IDisposable
     private Tensor Embed(Tensor tokens)
     {
         embedding ??= weights.ReadChecked("gpt_neox.embed_in.weight", Config.DVocab, Config.DModel);
-        return embedding.index_select(0, tokens.reshape(-1)).view(tokens.size(0), tokens.size(1), Config.DModel);
+        return embedding.index_select(0, tokens.reshape(-1).to(Device)).view(tokens.size(0), tokens.size(1), Config.DModel);
     }
 
     private NeoXLayer Layer(int layer) => layers[layer] ??= new NeoXLayer(Config, weights, layer);

@@ -46,7 +46,7 @@ internal sealed class NeoXLayer : IDisposable
         var (q, k, _) = QueryKeyValue(x, positions);
         var scores = q.matmul(k.transpose(-2, -1)) / Math.Sqrt(config.DHead);
         long seq = x.size(1);
-        var hidden = ones(seq, seq, ScalarType.Bool).triu(1);
+        var hidden = ones(seq, seq, ScalarType.Bool, x.device).triu(1);
         return scores.masked_fill(hidden, float.NegativeInfinity).softmax(-1).MoveToOuterDisposeScope();
     }
 

@@ -13,10 +13,11 @@ internal sealed class Positions
     private readonly int half;
 
     /// <summary>Plain, gap-free sequences that continue after <paramref name="past"/> cached tokens.</summary>
-    public Positions(GptNeoXConfig config, int past, int length) : this(config, arange(past, past + length, ScalarType.Int64).unsqueeze(0))
+    public Positions(GptNeoXConfig config, int past, int length, Device device)
+        : this(config, arange(past, past + length, ScalarType.Int64, device).unsqueeze(0))
     {
         IsCausal = past == 0 && length > 1;
-        if (past > 0 && length > 1) Mask = Causal(past, length);
+        if (past > 0 && length > 1) Mask = Causal(past, length, device);
     }
 
     /// <summary>Sequences with padding, told by a mask over cached and new tokens alike.</summary>
@@ -28,14 +29,14 @@ internal sealed class Positions
     {
         var present = mask.to_type(ScalarType.Bool).unsqueeze(1).unsqueeze(1); // [batch, 1, 1, past + length]
         // A padded query attends to itself, so that no softmax row is empty; nobody reads its output.
-        var itself = eye(past + length, dtype: ScalarType.Bool).narrow(0, past, length);
-        Mask = Causal(past, length).logical_and(present).logical_or(itself);
+        var itself = eye(past + length, dtype: ScalarType.Bool, device: mask.device).narrow(0, past, length);
+        Mask = Causal(past, length, mask.device).logical_and(present).logical_or(itself);
     }
 
     private Positions(GptNeoXConfig config, Tensor ids)
     {
         half = config.RotaryWidth / 2;
-        var frequencies = pow(config.RotaryBase, arange(0, half, ScalarType.Float32) * (-2.0 / Math.Max(1, config.RotaryWidth)));
+        var frequencies = pow(tensor(config.RotaryBase, device: ids.device), arange(0, half, ScalarType.Float32, ids.device) * (-2.0 / Math.Max(1, config.RotaryWidth)));
         var angles = ids.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies; // [batch or 1, seq, half]
         cos = angles.cos().unsqueeze(1);
         sin = angles.sin().unsqueeze(1);
@@ -62,5 +63,5 @@ internal sealed class Positions
     // As transformers counts them: padding before the first token does not shift a sequence.
     private static Tensor PositionIds(Tensor mask) => (mask.to_type(ScalarType.Int64).cumsum(-1) - 1).clamp_min(0);
 
-    private static Tensor Causal(int past, int length) => ones(length, past + length, ScalarType.Bool).tril(past);
+    private static Tensor Causal(int past, int length, Device device) => ones(length, past + length, ScalarType.Bool, device).tril(past);
 }

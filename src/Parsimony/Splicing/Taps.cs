@@ -22,7 +22,7 @@ public static class Taps
         {
             EnsureWidth(at, x, mean.size(0), "the mean vector");
             using var scope = NewDisposeScope();
-            return mean.to(x.dtype).expand_as(x).clone().MoveToOuterDisposeScope();
+            return mean.to(x.dtype).to(x.device).expand_as(x).clone().MoveToOuterDisposeScope();
         });
     }
 

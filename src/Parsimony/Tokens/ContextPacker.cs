@@ -57,7 +57,7 @@ public static class ContextPacker
                 throw new ArgumentException($"Context {row} has {contexts[row].Length} tokens, the first has {length}; all must be of one length.", nameof(contexts));
             for (int i = 0; i < length; i++) ids[row * length + i] = contexts[row][i];
         }
-        return tensor(ids, [contexts.Count, length]);
+        return tensor(ids, [contexts.Count, length], device: CPU);
     }
 
     private static IEnumerable<int[]> Whole(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength, Action<int>? leftOver)

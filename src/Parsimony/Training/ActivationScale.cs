@@ -42,18 +42,14 @@ internal readonly record struct ActivationScale(double Input, double Output)
     public ISparseAutoencoder Fold(ISparseAutoencoder sae)
     {
         if (this == One) return sae;
-        using var _ = no_grad();
         using var scope = NewDisposeScope();
-        using var __ = sae;
+        using var _ = sae;
         double s = Output, ratio = Input / Output;
-        return sae switch
+        return sae.With((name, weight) => name switch
         {
-            StandardSae t => new StandardSae(t.WEnc, t.WDec, t.BEnc / s, t.BDec / s, t.ApplyBDecToInput),
-            JumpReluSae t => new JumpReluSae(t.WEnc, t.WDec, t.BEnc / s, t.BDec / s, t.Threshold / s, t.ApplyBDecToInput),
-            TopKSae t => new TopKSae(t.WEnc, t.WDec, t.BEnc / s, t.BDec / s, t.K, t.ApplyBDecToInput),
-            GatedSae t => new GatedSae(t.WEnc, t.WDec, t.BGate / s, t.BMag / s, t.RMag, t.BDec / s, t.ApplyBDecToInput),
-            Transcoder t => new Transcoder(t.WEnc * ratio, t.WDec, t.BEnc / s, t.BDec / s, t.WSkip is null ? null : t.WSkip * ratio, t.K),
-            _ => throw new NotSupportedException($"An SAE of architecture '{sae.Architecture}' cannot be folded; train it with activation_scaling raw."),
-        };
+            "W_enc" or "W_skip" => ratio == 1 ? weight : weight * ratio,
+            "W_dec" or "r_mag" => weight,
+            _ => weight / s,
+        });
     }
 }

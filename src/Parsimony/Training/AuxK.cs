@@ -17,11 +17,12 @@ internal sealed class AuxK : IDisposable
     /// <param name="options">Weight, k, and when a latent is dead.</param>
     /// <param name="dSae">Number of latents.</param>
     /// <param name="dOut">Width of the reconstruction, half of which is the default k.</param>
-    public AuxK(TopKOptions options, int dSae, int dOut)
+    /// <param name="device">Where the weights are; null: the processor.</param>
+    public AuxK(TopKOptions options, int dSae, int dOut, Device? device = null)
     {
         this.options = options;
         k = Math.Min(options.AuxK ?? Math.Max(1, dOut / 2), dSae);
-        tokensSinceKept = zeros(dSae, ScalarType.Int64).DetachFromDisposeScope();
+        tokensSinceKept = zeros(dSae, ScalarType.Int64, device).DetachFromDisposeScope();
     }
 
     /// <summary>Takes in which latents a batch kept, then adds the loss of the dead ones where there are any.</summary>

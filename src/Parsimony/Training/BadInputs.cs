@@ -36,7 +36,7 @@ internal static class BadInputs
     public static (Tensor EncoderColumns, Tensor DecoderRows) Toward(Tensor x, Tensor target, Tensor livingColumns, DeadLatentCure cure)
     {
         using var scope = NewDisposeScope();
-        var length = livingColumns.shape[1] == 0 ? ones(1) : linalg.vector_norm(livingColumns, dims: ModelAxis).mean();
+        var length = livingColumns.shape[1] == 0 ? ones(1, device: x.device) : linalg.vector_norm(livingColumns, dims: ModelAxis).mean();
         var direction = cure == DeadLatentCure.DictionaryLearning ? x : x / x.norm(1, keepdim: true);
         return ((direction.t() * (length * NewbornNorm)).MoveToOuterDisposeScope(), DecoderRow.Renormalise(target.clone()).MoveToOuterDisposeScope());
     }

@@ -23,11 +23,12 @@ internal sealed class DeadLatents : IDisposable
     /// <param name="options">With nothing left open.</param>
     /// <param name="batchTokens">Tokens of a step.</param>
     /// <param name="steps">Steps of the whole run; after the last nothing is resampled.</param>
-    public DeadLatents(int dSae, SaeTrainingOptions options, int batchTokens, long steps)
+    /// <param name="device">Where the steps are done; null: the processor. Draws are the processor's in any case.</param>
+    public DeadLatents(int dSae, SaeTrainingOptions options, int batchTokens, long steps, Device? device = null)
     {
         (cure, everySteps, lookBackSteps, this.steps) = (options.Resampling!.Value, options.ResampleEverySteps, options.ResampleLookBackSteps, steps);
         sampleSteps = Math.Min(lookBackSteps, (options.ResampleSampleTokens - 1) / batchTokens + 1);
-        stepsSinceFired = zeros(dSae, ScalarType.Int64).DetachFromDisposeScope();
+        stepsSinceFired = zeros(dSae, ScalarType.Int64, device).DetachFromDisposeScope();
         generator = new Generator(unchecked((ulong)(options.Seed + 1)), CPU);
     }
 
@@ -82,13 +83,14 @@ internal sealed class DeadLatents : IDisposable
         var (columns, rows) = drawn is null ? Kaiming(step, (int)dead.shape[0]) : TowardBadInputs();
         if (rows.shape[0] == 0) return 0;
         dead = dead.narrow(0, 0, rows.shape[0]);
-        step.Replace(dead, columns, rows);
+        step.Replace(dead, columns.to(dead.device), rows.to(dead.device));
         stepsSinceFired.index_fill_(0, dead, 0);
         return (int)dead.shape[0];
 
         (Tensor, Tensor) TowardBadInputs()
         {
             var (x, target) = drawn.Take(dead.shape[0]);
+            (x, target) = (x.to(dead.device), target.to(dead.device));
             var living = step.State()["W_enc"].index_select(1, isDead.logical_not().nonzero().reshape(-1));
             return BadInputs.Toward(x, target, living, cure);
         }

@@ -11,11 +11,11 @@ internal sealed class FiringDensity : IDisposable
     private readonly Tensor before;  // [d_sae] float64, counts of the last full window
     private readonly Tensor running; // [d_sae] float64, counts of the running one
 
-    public FiringDensity(int dSae, long windowSteps)
+    public FiringDensity(int dSae, long windowSteps, Device? device = null)
     {
         this.windowSteps = windowSteps;
-        before = zeros(dSae, ScalarType.Float64).DetachFromDisposeScope();
-        running = zeros(dSae, ScalarType.Float64).DetachFromDisposeScope();
+        before = zeros(dSae, ScalarType.Float64, device).DetachFromDisposeScope();
+        running = zeros(dSae, ScalarType.Float64, device).DetachFromDisposeScope();
     }
 
     /// <summary>Takes in one step's firing counts, <c>[d_sae]</c>.</summary>
@@ -36,7 +36,7 @@ internal sealed class FiringDensity : IDisposable
     public double[] Values(long steps, int batchTokens)
     {
         using var scope = NewDisposeScope();
-        return (before + running).div_(Math.Max(1, Tokens(steps, batchTokens))).data<double>().ToArray();
+        return (before + running).div_(Math.Max(1, Tokens(steps, batchTokens))).cpu().data<double>().ToArray();
     }
 
     /// <summary>For the checkpoint; belongs to the caller's dispose scope.</summary>

@@ -8,7 +8,7 @@ namespace Parsimony.Training;
 /// (2006, "Weighted random sampling with a reservoir"). Each input gets the key u^(1/w), u uniform in (0, 1), and the largest keys stay; so where in the
 /// stream an input came makes no difference, and the first of the kept ones are the smaller sample.
 /// </summary>
-/// <remarks>Keys are held as ln w - ln(-ln u), which has the same order and cannot underflow. An empty place has the key -∞.</remarks>
+/// <remarks>Held on the processor, wherever the inputs are. Keys are held as ln w - ln(-ln u), which has the same order and cannot underflow. An empty place has the key -∞.</remarks>
 internal sealed class InputReservoir : IDisposable
 {
     private const string Keys = "keys", Inputs = "x", Targets = "target";
@@ -26,9 +26,9 @@ internal sealed class InputReservoir : IDisposable
     /// <param name="dModel">Width of inputs.</param>
     /// <param name="dOut">Width of what shall come out; null: it is the input itself.</param>
     public InputReservoir(long capacity, int dModel, int? dOut)
-        : this(new Dictionary<string, Tensor> { [Keys] = full([capacity], double.NegativeInfinity, ScalarType.Float64), [Inputs] = zeros(capacity, dModel) })
+        : this(new Dictionary<string, Tensor> { [Keys] = full([capacity], double.NegativeInfinity, ScalarType.Float64, CPU), [Inputs] = zeros(capacity, dModel, device: CPU) })
     {
-        if (dOut is { } width) held[Targets] = zeros(capacity, width).DetachFromDisposeScope();
+        if (dOut is { } width) held[Targets] = zeros(capacity, width, device: CPU).DetachFromDisposeScope();
     }
 
     /// <summary>Lets a batch take part in the draw.</summary>
@@ -40,17 +40,19 @@ internal sealed class InputReservoir : IDisposable
     {
         using var scope = NewDisposeScope();
         long capacity = held[Keys].shape[0];
-        var u = rand(weights.shape[0], ScalarType.Float64, generator: generator).clamp_min_(SmallestUniform);
-        var keys = cat([held[Keys], weights.log() - u.log_().neg_().log_()]);
+        var u = rand(weights.shape[0], ScalarType.Float64, CPU, generator: generator).clamp_min_(SmallestUniform);
+        var keys = cat([held[Keys], weights.cpu().log() - u.log_().neg_().log_()]);
         var (best, at) = keys.topk((int)capacity);
         var coming = at.masked_select((at >= capacity).logical_and_(best > double.NegativeInfinity));
         if (coming.shape[0] == 0) return;
-        var stays = zeros(keys.shape[0], ScalarType.Bool).index_fill_(0, at, true).narrow(0, 0, capacity);
+        var stays = zeros(keys.shape[0], ScalarType.Bool, CPU).index_fill_(0, at, true).narrow(0, 0, capacity);
         var places = stays.logical_not().nonzero().reshape(-1).narrow(0, 0, coming.shape[0]);
         held[Keys].index_copy_(0, places, keys.index_select(0, coming));
         coming.sub_(capacity);
-        held[Inputs].index_copy_(0, places, x.index_select(0, coming));
-        if (held.TryGetValue(Targets, out var targets)) targets.index_copy_(0, places, target.index_select(0, coming));
+        held[Inputs].index_copy_(0, places, Chosen(x));
+        if (held.TryGetValue(Targets, out var targets)) targets.index_copy_(0, places, Chosen(target));
+
+        Tensor Chosen(Tensor rows) => rows.index_select(0, coming.to(rows.device)).cpu();
     }
 
     /// <summary>The sample, or as much of it as there is a use for.</summary>

@@ -13,7 +13,8 @@ internal sealed class LossGuard : IDisposable
     private int count;
 
     /// <param name="capacity">The most steps between two looks.</param>
-    public LossGuard(int capacity) => seen = zeros(capacity, 3, ScalarType.Float64).DetachFromDisposeScope();
+    /// <param name="device">Where the steps are done; null: the processor.</param>
+    public LossGuard(int capacity, Device? device = null) => seen = zeros(capacity, 3, ScalarType.Float64, device).DetachFromDisposeScope();
 
     /// <summary>Takes in a step.</summary>
     /// <param name="step">Its number.</param>
@@ -37,7 +38,8 @@ internal sealed class LossGuard : IDisposable
     /// <exception cref="InvalidOperationException">A loss was NaN or infinite; the message names the step, the hook, and the activation or latent it began at.</exception>
     public void Look(string hook)
     {
-        double[] values = seen.data<double>().ToArray();
+        using var here = seen.cpu();
+        double[] values = here.data<double>().ToArray();
         for (int i = 0; i < count; i++)
         {
             var (loss, coordinate, latent) = (values[3 * i + Loss], values[3 * i + Coordinate], values[3 * i + Latent]);

@@ -4,9 +4,11 @@ using static TorchSharp.torch;
 namespace Parsimony.Training;
 
 /// <summary>The smallest activation that a TopK lets through, as a running mean over batches: the threshold that stands for the selection once trained.</summary>
-internal sealed class RunningThreshold(TopKOptions options) : IDisposable
+/// <param name="options">From when it is averaged, and how.</param>
+/// <param name="device">Where the activations are; null: the processor.</param>
+internal sealed class RunningThreshold(TopKOptions options, Device? device = null) : IDisposable
 {
-    private readonly Tensor value = zeros(1, ScalarType.Float64).DetachFromDisposeScope();
+    private readonly Tensor value = zeros(1, ScalarType.Float64, device).DetachFromDisposeScope();
 
     /// <summary>Takes in a batch's smallest kept activation: taken over as it is until the first batch after <see cref="TopKOptions.ThresholdAfterTokens"/>,
     /// from then on averaged.</summary>

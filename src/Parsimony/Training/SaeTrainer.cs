@@ -3,6 +3,7 @@ using Parsimony.Activations;
 using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,8 +24,9 @@ public sealed class SaeTrainer : IDisposable
     private readonly DeadLatents dead;
     private readonly FiringDensity density;
     private readonly L0Steering steering;
-    private readonly LossGuard losses = new(L0Steering.EverySteps);
-    private readonly Tensor firesSinceSteering = zeros(1, ScalarType.Float64).DetachFromDisposeScope();
+    private readonly LossGuard losses;
+    private readonly Device device;
+    private readonly Tensor firesSinceSteering;
     private Stopwatch sinceLog = new();
     private ActivationWaits waitsAtLog;
     private ActivationScale scale = ActivationScale.One;
@@ -38,19 +40,22 @@ public sealed class SaeTrainer : IDisposable
     /// <param name="runFolder">Folder for metrics and checkpoint, made when absent; null: none.</param>
     /// <param name="step">How one step is done, from which first weights; null: a newborn SAE of the options' architecture. Now the trainer's.</param>
     /// <param name="input">Whose activations it reads, for a transcoder; null: the same.</param>
+    /// <param name="device">Where it learns, which is where the weights of a given <paramref name="step"/> are; null: the processor. Batches may come from anywhere.</param>
     /// <exception cref="ArgumentException">Options out of range, or a step of another width than the source, or a source that does not read at the hook.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint belongs to another run.</exception>
     public SaeTrainer(SaeTrainingOptions options, IActivationSource source, HookPoint hook, string? runFolder = null, ISaeStep? step = null,
-        HookPoint? input = null)
+        HookPoint? input = null, Device? device = null)
     {
         (this.options, this.source, this.hook) = (ArchitectureDefaults.Resolve(options.Validated()), source, hook);
-        this.input = input ?? hook;
-        sae = step ?? SaeSteps.Newborn(options, source.Width(this.input), source.Width(hook));
+        (this.input, this.device) = (input ?? hook, device ??= CPU);
+        sae = step ?? SaeSteps.Newborn(options, source.Width(this.input), source.Width(hook), device);
         EnsureWidth(this.input, sae.DModel);
         EnsureWidth(hook, sae.DOut);
         Steps = options.StepsFor(source.BatchTokens);
-        dead = new DeadLatents(sae.DSae, this.options, source.BatchTokens, Steps);
-        density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps);
+        dead = new DeadLatents(sae.DSae, this.options, source.BatchTokens, Steps, device);
+        density = new FiringDensity(sae.DSae, options.ResampleLookBackSteps, device);
+        losses = new LossGuard(L0Steering.EverySteps, device);
+        firesSinceSteering = zeros(1, ScalarType.Float64, device).DetachFromDisposeScope();
         steering = new L0Steering(ArchitectureDefaults.SparsityCoefficient(options),
             ArchitectureDefaults.HasL1(options) ? ArchitectureDefaults.TargetL0(options, sae.DSae) : null, Steps);
         if (runFolder is null) return;
@@ -125,7 +130,8 @@ public sealed class SaeTrainer : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         if (NeedsSample && !isPrepared) throw new InvalidOperationException("Prepare() comes before the first batch: it measures what b_dec starts at and the scale.");
-        var (raw, x) = (batch.At(hook), scale.OfInput(batch.At(input)));
+        var raw = TorchDevice.Move(batch.At(hook), device);
+        var x = scale.OfInput(input == hook ? raw : TorchDevice.Move(batch.At(input), device));
         var target = input == hook ? x : scale.OfOutput(raw);
         if (!sinceLog.IsRunning) (stepAtLog, waitsAtLog, sinceLog) = (Step, source.Waits, Stopwatch.StartNew());
         var inputs = new SaeStepInputs(Step + 1, Schedules.LearningRate(options, TokensSeen),

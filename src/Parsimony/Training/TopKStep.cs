@@ -19,7 +19,8 @@ public sealed class TopKStep : ISaeStep
     {
         this.options = ArchitectureDefaults.Resolve(options.Validated()) with { ApplyBDecToInput = start.ApplyBDecToInput };
         (DModel, DSae, weights) = (start.DModel, start.DSae, new(this.options, start.Weights));
-        (auxK, threshold) = (new(options.TopK, DSae, DModel), new(options.TopK));
+        var device = weights["W_dec"].device;
+        (auxK, threshold) = (new(options.TopK, DSae, DModel, device), new(options.TopK, device));
     }
 
     /// <inheritdoc/>

@@ -21,7 +21,7 @@ public sealed class TranscoderStep : ISaeStep
     {
         this.options = ArchitectureDefaults.Resolve(options.Validated()) with { SkipConnection = start.WSkip is not null };
         (DModel, DSae, DOut, weights) = (start.DModel, start.DSae, start.DOut, new(this.options, start.Weights));
-        auxK = new(options.TopK, DSae, start.DOut);
+        auxK = new(options.TopK, DSae, start.DOut, weights["W_dec"].device);
     }
 
     /// <inheritdoc/>

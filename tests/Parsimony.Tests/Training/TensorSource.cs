@@ -24,7 +24,7 @@ internal sealed class TensorSource(Tensor rows, int batchTokens, HookPoint? at =
     {
         long n = rows.shape[0], start = Position.Offset * batchTokens % n;
         Position = Position with { Offset = Position.Offset + 1 };
-        return rows.index_select(0, arange(start, start + batchTokens).remainder(n));
+        return rows.index_select(0, arange(start, start + batchTokens, device: CPU).remainder(n));
     }
 }
 
