@@ -126,6 +126,24 @@ public sealed class TorchSparseStepTests
     }
 
     [Fact]
+    public void Rows_gathered_in_several_parts_give_the_same_sums()
+    {
+        using var scope = NewDisposeScope();
+        using var start = Some.Sae(4096, 48);
+        using var dense = new DenseStep(start, new SaeTrainingOptions());
+        using var sparse = Sparse(start, 5000); // parts of 4096 slots at this width
+        var x = Drawn.Normal(1, 200, 4096);
+        foreach (var step in (ISaeStep[])[dense, sparse]) step.Run(x, 1, learningRate: 0, sparsityCoefficient: 0.3);
+        Assert.Equal(0, sparse.DoneAnew);
+        foreach (string name in (string[])["W_enc.exp_avg", "W_dec.exp_avg", "b_enc.exp_avg", "b_dec.exp_avg"])
+        {
+            var (expected, mine) = (dense.State()[name], sparse.State()[name]);
+            Assert.True(((expected - mine).norm() / expected.norm()).item<float>() < 1e-5, name);
+        }
+        Assert.InRange(dense.Run(x, 2, 0, 0).Fires.sum().item<float>(), 4097, 5000);
+    }
+
+    [Fact]
     public void A_checkpoint_goes_on_in_another_step_of_the_same_SAE()
     {
         using var scope = NewDisposeScope();
