@@ -30,22 +30,25 @@ internal sealed record ComparedFigures(double? L0, double? CeClean, double? CeSp
 /// <param name="Folder">Its folder.</param>
 /// <param name="Architecture">As <c>--architecture</c> has it.</param>
 /// <param name="Options">What it was trained with; null where it was not trained here.</param>
+/// <param name="EvaluatedText">The evaluation text, for people.</param>
 /// <param name="EvaluatedTokens">Tokens of the evaluation text.</param>
-/// <param name="HeldOut">Whether that is another file than it was trained on; null where that is not known.</param>
+/// <param name="HeldOut">Whether it was not trained on that; null where that is not known.</param>
 /// <param name="Figures">Its figures.</param>
-internal sealed record ComparedRun(string Name, string Folder, string Architecture, TrainOptions? Options, long? EvaluatedTokens, bool? HeldOut, ComparedFigures Figures);
+internal sealed record ComparedRun(string Name, string Folder, string Architecture, TrainOptions? Options, string? EvaluatedText,
+    long? EvaluatedTokens, bool? HeldOut, ComparedFigures Figures);
 
 /// <summary>A row of the comparison: an SAE, or those that differ in their seed alone.</summary>
 /// <param name="Name">The run's name; of several the part without the seed.</param>
 /// <param name="Architecture">As <c>--architecture</c> has it.</param>
 /// <param name="Folders">The run folder of each.</param>
 /// <param name="Seeds">The seed of each; empty where it was not trained here.</param>
+/// <param name="EvaluatedText">The evaluation text, for people.</param>
 /// <param name="EvaluatedTokens">Tokens of the evaluation text.</param>
-/// <param name="HeldOut">Whether that is another file than it was trained on; null where that is not known.</param>
+/// <param name="HeldOut">Whether it was not trained on that; null where that is not known.</param>
 /// <param name="Mean">Figures, the mean over the seeds.</param>
 /// <param name="Spread">Sample standard deviation over the seeds; null for one.</param>
-internal sealed partial record ComparisonRow(string Name, string Architecture, IReadOnlyList<string> Folders, IReadOnlyList<long> Seeds, long? EvaluatedTokens,
-    bool? HeldOut, ComparedFigures Mean, ComparedFigures? Spread)
+internal sealed partial record ComparisonRow(string Name, string Architecture, IReadOnlyList<string> Folders, IReadOnlyList<long> Seeds, string? EvaluatedText,
+    long? EvaluatedTokens, bool? HeldOut, ComparedFigures Mean, ComparedFigures? Spread)
 {
     /// <summary>Puts together runs whose options differ in nothing but the seed, in the order of the first of each.</summary>
     public static IReadOnlyList<ComparisonRow> Of(IEnumerable<ComparedRun> runs) => [.. runs.GroupBy(WithoutSeed).Select(g => Of([.. g]))];
@@ -55,7 +58,7 @@ internal sealed partial record ComparisonRow(string Name, string Architecture, I
         List<ComparedFigures> figures = [.. runs.Select(r => r.Figures)];
         string name = string.Join(", ", runs.Select(r => runs.Count == 1 ? r.Name : Seed().Replace(r.Name, "")).Distinct());
         return new(name.Length > 0 ? name : runs[0].Architecture, runs[0].Architecture, [.. runs.Select(r => r.Folder)],
-            [.. runs.Select(r => r.Options?.Sae.Seed).OfType<long>()], runs[0].EvaluatedTokens, runs[0].HeldOut,
+            [.. runs.Select(r => r.Options?.Sae.Seed).OfType<long>()], runs[0].EvaluatedText, runs[0].EvaluatedTokens, runs[0].HeldOut,
             ComparedFigures.Of(figures, v => v.Average()), runs.Count == 1 ? null : ComparedFigures.Of(figures, Deviation));
     }
 

@@ -16,8 +16,8 @@ internal sealed record EvaluateOptions
     [Description("run folder, an SAE in any format that convert knows, or a folder of runs, such as a sweep's: then a table")]
     public required string Sae { get; init; }
 
-    [Description("held-out text: .txt, .jsonl or .jsonl.gz")]
-    public required string Text { get; init; }
+    [Description("held-out text: .txt, .jsonl or .jsonl.gz; the default is what --held-out-fraction left out of the run's own text")]
+    public string? Text { get; init; }
 
     [Description("model folder; a run folder knows its own")]
     public string? Model { get; init; }
@@ -69,6 +69,7 @@ internal static class EvaluateCommand
             return report;
         },
         [
+            "parsimony evaluate runs/pythia",
             "parsimony evaluate runs/pythia --text wikitext-103-valid.txt",
             "parsimony evaluate runs/sweep --text wikitext-103-valid.txt",
             "parsimony evaluate my-sae --model pythia-70m --text held-out.txt --layer-sweep false --json",
@@ -79,7 +80,8 @@ internal static class EvaluateCommand
     {
         var clock = Stopwatch.StartNew();
         run?.Remember("evaluate", options, isBegun: false);
-        var contexts = sae.Model.Pack(options.Text, options.SequenceLength, options.MaxContexts);
+        var text = EvaluationText.Of(options);
+        var (contexts, evaluated) = text.Pack(sae.Model, options);
         long tokens = (long)contexts.Count * options.SequenceLength;
 
         SpliceReport splice;
@@ -111,7 +113,8 @@ internal static class EvaluateCommand
             KlMeanAblated = splice.KlMeanAblated,
             KlScore = splice.KlScore,
             EvaluatedTokens = splice.TokensSeen,
-            HeldOut = IsHeldOut(options),
+            EvaluatedText = evaluated,
+            HeldOut = text.IsHeldOut,
             Mse = splice.Reconstruction.Mse,
             ExplainedVariance = splice.ExplainedVariance,
             Fvu = splice.Reconstruction.Fvu,
@@ -134,20 +137,12 @@ internal static class EvaluateCommand
         return run?.Update(Add) ?? Add(new RunReport { Version = ProgramVersion.Text });
     }
 
-    // By the file's name: a copy of the training text is not recognised, and what another program trained on is not known.
-    private static bool? IsHeldOut(EvaluateOptions options) =>
-        RunFolder.Contains(options.Sae) && RunFolder.Existing(options.Sae).Recall<TrainOptions>("train")?.Text is { } trainedOn
-            ? Path.GetFullPath(trainedOn) != Path.GetFullPath(options.Text) : null;
-
     private static void Print(RunReport report, Terminal terminal)
     {
         terminal.Facts(
         [
             new("hook", report.Hook),
-            new("text", $"{report.EvaluatedTokens} tokens" + report.HeldOut switch
-            {
-                true => ", not the file it was trained on", false => "; NOT held out: the SAE was trained on this file", null => "",
-            }),
+            new("text", $"{report.EvaluatedText}, {report.EvaluatedTokens} tokens{(report.HeldOut == false ? "; NOT held out: the SAE was trained on this file" : "")}"),
             new("CE plain", $"{report.CeClean:0.0000} nats/token"),
             new("CE spliced", $"{report.CeSpliced:0.0000}"),
             new("CE zero-ablated", $"{report.CeZeroAblated:0.0000}"),

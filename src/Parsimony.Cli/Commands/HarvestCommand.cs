@@ -6,6 +6,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Models;
 using Parsimony.Native;
+using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;
 
@@ -27,6 +28,9 @@ internal sealed record HarvestOptions
     [Description("tokens per context (the article: 128)")]
     public int SequenceLength { get; init; } = 128;
 
+    [Description(TrainOptions.HeldOut)]
+    public double HeldOutFraction { get; init; }
+
     [Description("tokens to harvest at most; none: the whole text")]
     public long? MaxTokens { get; init; }
 
@@ -38,9 +42,10 @@ internal sealed record HarvestOptions
 
     public ActivationCacheOptions Cache { get; init; } = new();
 
-    /// <summary>Returns these options, or says that the device has no such name.</summary>
-    /// <exception cref="ArgumentException">It has not.</exception>
-    public HarvestOptions Validated() => TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".") : this;
+    /// <summary>Returns these options, or says what is wrong.</summary>
+    /// <exception cref="ArgumentException">The held-out fraction is out of its range, or the device has no such name.</exception>
+    public HarvestOptions Validated() => TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".")
+        : HeldOutFraction == 0 || TextSplit.IsPossible(HeldOutFraction) ? this : throw TrainOptions.HeldOutFault(HeldOutFraction);
 }
 
 /// <summary><c>parsimony harvest</c>: activations to disk, to be trained on without the text or the model.</summary>
@@ -64,9 +69,10 @@ internal static class HarvestCommand
         model.EnsureHas(options.Hook);
         if (options.MaxTokens is { } most && most < options.SequenceLength)
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
-        var contexts = model.Pack(options.Text, options.SequenceLength, (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
+        var contexts = model.PackTraining(options.Text, options.SequenceLength, options.HeldOutFraction,
+            (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
-        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text));
+        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction);
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
         var plan = Plans.Harvest(model.Model, source, begun, options);

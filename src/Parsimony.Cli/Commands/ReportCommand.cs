@@ -64,7 +64,7 @@ internal static class ReportCommand
         var train = run.Recall<TrainOptions>("train");
         string text = options.Text ?? train?.Text
             ?? throw new ArgumentException("the run does not say what text its SAE was trained on. Name a text with --text.");
-        var contexts = sae.Model.Pack(text, train?.SequenceLength ?? 128, options.MaxContexts);
+        var contexts = sae.Model.PackTraining(text, train?.SequenceLength ?? 128, options.Text is null ? train!.HeldOutFraction : 0, options.MaxContexts);
 
         var (dials, adapter) = run.LoadAdapter(sae);
         using var _ = dials;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Parsimony.Activations;
 using Parsimony.Files;
 
 namespace Parsimony.Cli.Commands;
@@ -25,7 +26,7 @@ internal static class SweepFile
     private const string Grid = "grid", Runs = "runs", Name = "name", Sae = "sae", Evaluate = "evaluate";
 
     /// <summary>Keys that all SAEs of a sweep share, because they share the stream.</summary>
-    private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "device", "plan", "sweep"];
+    private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "held_out_fraction", "device", "plan", "sweep"];
 
     /// <summary>Reads a sweep.</summary>
     /// <param name="path">The file.</param>
@@ -58,8 +59,12 @@ internal static class SweepFile
     {
         foreach (string own in (string[])["sae", "out", "hook"])
             if (json.ContainsKey(own)) throw new InvalidDataException($"{path}: {Evaluate}.{own} is given; each SAE of the sweep has its own. Leave it out.");
-        if (json["text"] is not { } text) throw new InvalidDataException($"{path}: {Evaluate} has no \"text\"; name the held-out text to evaluate on.");
-        if (!File.Exists(text.ToString())) throw new InvalidDataException($"{path}: {Evaluate}.text '{text}' does not exist; expected a .txt, .jsonl or .jsonl.gz file.");
+        if (json["text"] is not { } text)
+        {
+            if ((common.Cache is null ? common.HeldOutFraction : ActivationCacheManifest.Load(common.Cache).HeldOutFraction) == 0) throw new InvalidDataException(
+                $"{path}: {Evaluate} has no \"text\"; name the held-out text to evaluate on, or hold out a part of the training text (\"held_out_fraction\").");
+        }
+        else if (!File.Exists(text.ToString())) throw new InvalidDataException($"{path}: {Evaluate}.text '{text}' does not exist; expected a .txt, .jsonl or .jsonl.gz file.");
         json["sae"] = common.Out;
         if (!json.ContainsKey("device")) json["device"] = common.Device;
         try

@@ -7,6 +7,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.Models;
 using Parsimony.Native;
 using Parsimony.Reporting;
+using Parsimony.Text;
 using Parsimony.Training;
 
 namespace Parsimony.Cli.Commands;
@@ -14,6 +15,8 @@ namespace Parsimony.Cli.Commands;
 /// <summary>Options of <c>parsimony train</c>.</summary>
 internal sealed record TrainOptions
 {
+    internal const string HeldOut = "share of the text's documents to leave out, for 'parsimony evaluate' to measure on; 0: none";
+
     [Positional]
     [Description("JSON file that names several SAEs, to be trained from one stream: options for all, and a grid or a list of what differs")]
     public string? Sweep { get; init; }
@@ -39,6 +42,9 @@ internal sealed record TrainOptions
     [Description("tokens per context (the article: 128)")]
     public int SequenceLength { get; init; } = 128;
 
+    [Description(HeldOut)]
+    public double HeldOutFraction { get; init; }
+
     [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
     public string Device { get; init; } = TorchDevice.Cpu;
 
@@ -49,11 +55,14 @@ internal sealed record TrainOptions
 
     public SaeTrainingOptions Sae { get; init; } = new();
 
+    internal static ArgumentException HeldOutFault(double fraction) => new($"--held-out-fraction is {fraction}; it must be 0 or more and below 1.");
+
     /// <summary>Returns these options, or says that there is nothing to train on.</summary>
-    /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text, or the device has no such name.</exception>
+    /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text, or the device has no such name, or the held-out fraction is out of its range.</exception>
     public TrainOptions Validated()
     {
         if (TorchDevice.Fault(Device) is { } fault) throw new ArgumentException(fault + ".");
+        if (HeldOutFraction != 0 && !TextSplit.IsPossible(HeldOutFraction)) throw HeldOutFault(HeldOutFraction);
         if (Sweep is not null) return this; // its file says the rest
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "
@@ -83,12 +92,13 @@ internal static class TrainCommand
             if (options.Plan) return Plan(data, options, [options], terminal);
             var run = RunFolder.At(options.Out);
             var report = Run(data, options, run, terminal);
-            terminal.Say($"SAE in {run.Sae}; next: parsimony evaluate {options.Out} --text <text>");
+            terminal.Say($"SAE in {run.Sae}; next: parsimony evaluate {options.Out}{(data.HeldOutFraction > 0 ? "" : " --text <text>")}");
             return report;
         },
         [
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out --out runs/pythia",
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --architecture batchtopk --k 32 --out runs/pythia-k32",
+            "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --held-out-fraction 0.01 --out runs/pythia",
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
             "parsimony train --config train.json --l1-coefficient 0.02 --device cuda",
             "parsimony train sweep.json --out runs/sweep",
@@ -113,11 +123,11 @@ internal static class TrainCommand
         using (trained) return Keep(run, data, options, trained, clock.Elapsed.TotalSeconds);
     }
 
-    /// <summary>Writes the options into the run folder, with the sequence length that a cache decides.</summary>
+    /// <summary>Writes the options into the run folder, with the sequence length and the held-out fraction that a cache decides.</summary>
     /// <exception cref="InvalidDataException">The folder was begun with other options.</exception>
     public static TrainOptions Begin(TrainingData data, TrainOptions options, RunFolder run)
     {
-        options = options with { SequenceLength = data.Activations.SequenceLength };
+        options = options with { SequenceLength = data.Activations.SequenceLength, HeldOutFraction = data.HeldOutFraction };
         run.Remember("train", options, isBegun: File.Exists(Path.Combine(run.Folder, "checkpoint.safetensors")));
         return options;
     }

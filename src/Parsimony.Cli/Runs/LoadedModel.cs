@@ -1,5 +1,6 @@
 using Parsimony.Models;
 using Parsimony.Native;
+using Parsimony.Text;
 using Parsimony.Tokens;
 
 namespace Parsimony.Cli.Runs;
@@ -31,9 +32,31 @@ internal sealed class LoadedModel : IDisposable
     /// <exception cref="ArgumentException">The contexts would be longer than the model was made for.</exception>
     public List<int[]> Pack(string text, int sequenceLength, int? limit = null)
     {
+        EnsureTakes(sequenceLength);
+        return ContextPacker.PackFile(text, Tokenizer, sequenceLength, limit: limit);
+    }
+
+    /// <summary>The same without the documents that are held out; 0: none are.</summary>
+    /// <exception cref="InvalidDataException">One of the two sides is shorter than a context.</exception>
+    public List<int[]> PackTraining(string text, int sequenceLength, double heldOutFraction, int? limit = null)
+    {
+        if (heldOutFraction == 0) return Pack(text, sequenceLength, limit);
+        PackHeldOut(text, sequenceLength, heldOutFraction, limit: 1); // found out before a long training, not after it
+        return ContextPacker.PackSide(text, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.Training), limit).Contexts;
+    }
+
+    /// <summary>The same of just the documents that are held out.</summary>
+    /// <exception cref="InvalidDataException">They are shorter than a context.</exception>
+    public PackedSide PackHeldOut(string text, int sequenceLength, double heldOutFraction, int? limit = null)
+    {
+        EnsureTakes(sequenceLength);
+        return ContextPacker.PackSide(text, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit);
+    }
+
+    private void EnsureTakes(int sequenceLength)
+    {
         if (sequenceLength < 2 || sequenceLength > Model.Config.MaxSequenceLength) throw new ArgumentException(
             $"sequence_length is {sequenceLength}; it must be 2 to {Model.Config.MaxSequenceLength}, what this model was made for.");
-        return ContextPacker.PackFile(text, Tokenizer, sequenceLength, limit: limit);
     }
 
     /// <summary>Refuses hook points in layers the model does not have.</summary>

@@ -57,7 +57,7 @@ internal sealed class RunFolder
     {
         var all = File.Exists(Config) ? Json.ParseObject(File.ReadAllText(Config), Config) : [];
         var mine = JsonSerializer.SerializeToNode(options, Json.Options)!;
-        if (isBegun && all[command] is { } before && Differences(before, mine, "").ToList() is { Count: > 0 } others) throw new InvalidDataException(
+        if (isBegun && all[command] is JsonObject before && Differences(Complete<T>(before), mine, "").ToList() is { Count: > 0 } others) throw new InvalidDataException(
             $"'{Folder}' was begun with other options: {string.Join(", ", others)}. Repeat that command to go on, or name another folder with --out.");
         all[command] = mine;
         AtomicFile.WriteText(Config, all.ToJsonString(Json.Options) + "\n");
@@ -79,6 +79,9 @@ internal sealed class RunFolder
         report.Save(ReportJson);
         return report;
     }
+
+    /// <summary>With the defaults of options that did not exist yet when it was written.</summary>
+    private JsonNode Complete<T>(JsonObject options) => JsonSerializer.SerializeToNode(Json.Parse<T>(options, Config), Json.Options)!;
 
     private static IEnumerable<string> Differences(JsonNode? before, JsonNode? now, string name)
     {

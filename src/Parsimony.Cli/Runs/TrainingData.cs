@@ -26,8 +26,11 @@ internal sealed class TrainingData : IDisposable
     /// <summary>Name of the text, for people.</summary>
     public required string? Text { get; init; }
 
+    /// <summary>Share of the text's documents that are not in it; 0: none were held out.</summary>
+    public required double HeldOutFraction { get; init; }
+
     /// <summary>Opens what the options name, to be read at some hook points.</summary>
-    /// <exception cref="ArgumentException">The model has no such layer, or contexts of that length are too long for it.</exception>
+    /// <exception cref="ArgumentException">The model has no such layer, or contexts of that length are too long for it, or a cache has another held-out fraction.</exception>
     /// <exception cref="InvalidDataException">A cache that is unfinished, or of another model, tokenizer or hook point.</exception>
     public static TrainingData Open(TrainOptions options, IReadOnlyList<HookPoint> hooks)
     {
@@ -45,6 +48,9 @@ internal sealed class TrainingData : IDisposable
             }
         }
         _ = TorchDevice.Of(options.Device); // without a model nobody else asks before the run folder is begun
+        double heldOut = ActivationCacheManifest.Load(options.Cache).HeldOutFraction;
+        if (options.HeldOutFraction != 0 && options.HeldOutFraction != heldOut) throw new ArgumentException(
+            $"held_out_fraction is {options.HeldOutFraction}, but '{options.Cache}' was harvested with {heldOut}. Leave it out, or harvest anew with another.");
         using var given = options.Model is null ? null : LoadedModel.Open(options.Model);
         var cache = CachedActivations.Open(options.Cache, hooks, given?.Model.Sha256, given?.Tokenizer.Sha256);
         return new TrainingData(cache, null, cache)
@@ -53,6 +59,7 @@ internal sealed class TrainingData : IDisposable
             ModelSha256 = cache.Manifest.ModelSha256,
             TokenizerSha256 = cache.Manifest.TokenizerSha256,
             Text = cache.Manifest.Text,
+            HeldOutFraction = heldOut,
         };
     }
 
@@ -62,13 +69,14 @@ internal sealed class TrainingData : IDisposable
     private static TrainingData Open(LoadedModel model, TrainOptions options, IReadOnlyList<HookPoint> hooks, IDisposable? owned)
     {
         model.EnsureHas(hooks);
-        var contexts = model.Pack(options.Text!, options.SequenceLength);
+        var contexts = model.PackTraining(options.Text!, options.SequenceLength, options.HeldOutFraction);
         return new TrainingData(new Harvester(model.Model, hooks, contexts, options.Buffer.HarvestBatchContexts), model, owned)
         {
             ModelName = model.Name,
             ModelSha256 = model.Model.Sha256,
             TokenizerSha256 = model.Tokenizer.Sha256,
             Text = Path.GetFileName(options.Text),
+            HeldOutFraction = options.HeldOutFraction,
         };
     }
 

@@ -12,7 +12,9 @@ namespace Parsimony.Activations;
 /// <param name="ModelSha256">SHA-256 of its weights; null when unknown.</param>
 /// <param name="TokenizerSha256">SHA-256 of the tokenizer; null when unknown.</param>
 /// <param name="Text">Name of the text, for people; null when unknown.</param>
-public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null);
+/// <param name="TextPath">Where it was; null when unknown.</param>
+/// <param name="HeldOutFraction">Share of its documents that were left out; 0: none.</param>
+public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null, string? TextPath = null, double HeldOutFraction = 0);
 
 /// <summary>
 /// Writes activations to disk, to be trained on without the text or the model (<see cref="CachedActivations"/>). A folder of safetensors
@@ -40,6 +42,8 @@ public static class ActivationCache
             ModelSha256 = origin.ModelSha256,
             TokenizerSha256 = origin.TokenizerSha256,
             Text = origin.Text,
+            TextPath = origin.TextPath,
+            HeldOutFraction = origin.HeldOutFraction,
             TokensSha256 = Hash(contexts),
             Hooks = [.. source.Hooks.Select(at => new CachedHook(at, source.Width(at)))],
             SequenceLength = source.SequenceLength,

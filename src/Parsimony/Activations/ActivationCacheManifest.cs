@@ -46,6 +46,12 @@ public sealed record ActivationCacheManifest
     /// <summary>Name of the text, for people; null when unknown.</summary>
     public string? Text { get; init; }
 
+    /// <summary>Where the text was, as the harvest was told; null when unknown.</summary>
+    public string? TextPath { get; init; }
+
+    /// <summary>Share of the text's documents that were left out, to be evaluated on. Default 0: none.</summary>
+    public double HeldOutFraction { get; init; }
+
     /// <summary>SHA-256 over all token ids as little-endian int32, context after context.</summary>
     public required string TokensSha256 { get; init; }
 
@@ -98,7 +104,7 @@ public sealed record ActivationCacheManifest
         (string Name, object? Was, object? Is)[] facts =
         [
             ("the model's SHA-256", ModelSha256, other.ModelSha256), ("the tokenizer's SHA-256", TokenizerSha256, other.TokenizerSha256),
-            ("the tokens' SHA-256", TokensSha256, other.TokensSha256), ("hooks", Names(this), Names(other)),
+            ("held_out_fraction", HeldOutFraction, other.HeldOutFraction), ("the tokens' SHA-256", TokensSha256, other.TokensSha256), ("hooks", Names(this), Names(other)),
             ("sequence_length", SequenceLength, other.SequenceLength), ("precision", Precision, other.Precision),
             ("contexts", Contexts, other.Contexts), ("contexts per shard", ContextsPerShard, other.ContextsPerShard),
         ];

@@ -44,7 +44,10 @@ public sealed record RunReport
     /// <summary>Tokens of the evaluation text: what every fraction of latents below was counted over.</summary>
     public long? EvaluatedTokens { get; init; }
 
-    /// <summary>Whether the evaluation text is another file than the autoencoder was trained on; null when that is not known.</summary>
+    /// <summary>The evaluation text, for people: a file's name, or <c>held-out 5 % of FILE, n documents</c>.</summary>
+    public string? EvaluatedText { get; init; }
+
+    /// <summary>Whether the evaluation text is another file than the autoencoder was trained on, or documents that were held out of it; null when that is not known.</summary>
     public bool? HeldOut { get; init; }
 
     /// <summary>Mean squared length of the residual, squared activation units.</summary>

@@ -42,7 +42,7 @@ internal static class SpliceSection
             ? $" Its predictions are {Number.Loss(kl)} nats per token (KL) from the plain model’s, a silenced layer’s {Number.Loss(klZero)}." : "";
         return $"""
             <figure>
-            <h3>Loss on held-out text <small>nats per token</small></h3>
+            <h3>Loss on {Html.Escape(r.EvaluatedText ?? "held-out text")} <small>nats per token</small></h3>
             {Bars.Table([$"what stands at {r.Hook ?? "the hook"}", "excess", "loss", "change"], rows)}
             <figcaption>Bars show the loss above the plain model’s.{kept}{divergence}</figcaption>
             </figure>

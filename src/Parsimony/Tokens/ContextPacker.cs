@@ -4,6 +4,11 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tokens;
 
+/// <summary>The contexts of one side of a text.</summary>
+/// <param name="Contexts">Of one length, at least one.</param>
+/// <param name="Documents">From how many documents they are.</param>
+public sealed record PackedSide(List<int[]> Contexts, int Documents);
+
 /// <summary>Documents, one after the other, cut into contexts of one length.</summary>
 public static class ContextPacker
 {
@@ -40,6 +45,38 @@ public static class ContextPacker
         return contexts.Count > 0 ? contexts : throw new InvalidDataException(
             $"'{path}' has {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. "
             + "Give a longer text or a smaller sequence length.");
+    }
+
+    /// <summary>The contexts of one side of a file, its documents told apart by their content; the others are passed over.</summary>
+    /// <param name="path">A text file that <see cref="Documents.Read"/> reads.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="sequenceLength">Tokens per context, at least 1.</param>
+    /// <param name="split">Which side.</param>
+    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole file.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ArgumentException">The file's kind or a number is not allowed.</exception>
+    /// <exception cref="InvalidDataException">The file is broken, or this side of it is shorter than one context.</exception>
+    public static PackedSide PackSide(string path, Tokenizer tokenizer, int sequenceLength, TextSplit split, int? limit = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
+        if (limit is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(limit));
+        int tokens = 0, documents = 0;
+        List<int[]> contexts = [.. Whole(Counted(split.Of(Documents.Read(path))), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
+        return contexts.Count > 0 ? new(contexts, documents) : throw new InvalidDataException(
+            $"The {(split.Side == TextSide.HeldOut ? "held-out" : "training")} side of '{path}' ({split.Percent} of its documents are to be held out) has {documents} documents "
+            + $"of {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a text of more documents (in a .txt they stand between lines of "
+            + $"'{new TextOptions().Separator}'), another fraction or a smaller sequence length.");
+
+        IEnumerable<TextPiece> Counted(IEnumerable<TextPiece> pieces)
+        {
+            bool startsDocument = true;
+            foreach (var piece in pieces)
+            {
+                if (startsDocument) documents++;
+                startsDocument = piece.EndsDocument;
+                yield return piece;
+            }
+        }
     }
 
     /// <summary>Contexts as one tensor.</summary>
