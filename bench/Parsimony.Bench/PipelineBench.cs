@@ -54,7 +54,7 @@ public static class PipelineBench
     public static PipelineBenchRow Measure(int dSae, PipelineBenchOptions options, Action<int>? roundDone = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
-        using var model = new GptNeoX(RandomPythia.Config, new RandomPythia());
+        using var model = new Transformer(RandomPythia.Config, new RandomPythia());
         var random = new Random(1);
         var contexts = Enumerable.Range(0, 2 * BlockTokens / SequenceLength)
             .Select(_ => Enumerable.Range(0, SequenceLength).Select(_ => random.Next(RandomPythia.Config.DVocab)).ToArray()).ToArray();
@@ -83,7 +83,7 @@ public static class PipelineBench
             waits.ForActivations / seconds, waits.ForTraining / seconds, load.Share());
     }
 
-    private static (double Rate, ActivationWaits Waits, double Seconds) Run(GptNeoX model, int[][] contexts, int blocks, bool prefetch, Action<Tensor> train)
+    private static (double Rate, ActivationWaits Waits, double Seconds) Run(Transformer model, int[][] contexts, int blocks, bool prefetch, Action<Tensor> train)
     {
         using var buffer = new ActivationBuffer(model, Hook, contexts, new ActivationBufferOptions { BufferTokens = BlockTokens, Prefetch = prefetch });
         int batches = blocks * BlockTokens / buffer.BatchTokens;
@@ -99,7 +99,7 @@ public static class PipelineBench
     }
 
     // A newborn SAE whose encoder bias lets through the wanted share of what this model gives; the rate is so low that it stays so.
-    private static StandardSae Start(GptNeoX model, int[][] contexts, int dSae, double density)
+    private static StandardSae Start(Transformer model, int[][] contexts, int dSae, double density)
     {
         using var scope = NewDisposeScope();
         using var buffer = new ActivationBuffer(model, Hook, contexts, new ActivationBufferOptions { BufferTokens = BlockTokens, Prefetch = false });

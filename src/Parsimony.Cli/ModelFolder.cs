@@ -26,11 +26,11 @@ internal static class ModelFolder
     /// <exception cref="DirectoryNotFoundException">None is named, and none is bundled.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A damaged file, another architecture, or the tokenizer of another model.</exception>
-    public static (GptNeoX Model, Tokenizer Tokenizer) Open(string? folder, TorchSharp.torch.Device? device = null)
+    public static (Transformer Model, Tokenizer Tokenizer) Open(string? folder, TorchSharp.torch.Device? device = null)
     {
         folder ??= Bundled ?? throw new DirectoryNotFoundException(
             $"no model was named, and assets/demo is neither in nor above '{AppContext.BaseDirectory}'; give --model <folder>.");
-        var model = GptNeoX.Load(folder, device);
+        var model = Transformer.Load(folder, device);
         try
         {
             var tokenizer = Tokenizer.Load(folder);

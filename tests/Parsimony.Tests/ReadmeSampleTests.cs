@@ -26,7 +26,7 @@ public sealed class ReadmeSampleTests
     private static double Sample(string folder)
     {
         // sample begins
-        using var model = Parsimony.Models.GptNeoX.Load(folder);
+        using var model = Parsimony.Models.Transformer.Load(folder);
         var tokenizer = Parsimony.Tokens.Tokenizer.Load(folder);
         var contexts = Parsimony.Tokens.ContextPacker.PackFile($"{folder}/stories.txt", tokenizer, sequenceLength: 128, limit: 16);
         var hook = Parsimony.Models.HookPoint.Parse("blocks.1.mlp_out");

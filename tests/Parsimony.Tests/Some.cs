@@ -22,10 +22,10 @@ internal static class Some
     };
 
     /// <summary>A random GPT-NeoX.</summary>
-    public static GptNeoX Model(int layers = 3, bool parallel = true, ulong seed = 7)
+    public static Transformer Model(int layers = 3, bool parallel = true, ulong seed = 7)
     {
         var config = Config(layers, parallel);
-        return new GptNeoX(config, new RandomWeights(config, seed));
+        return new Transformer(config, new RandomWeights(config, seed));
     }
 
     /// <summary>A random SAE for <see cref="Model"/>, no bias left at zero; about half of its latents fire on a token.</summary>

@@ -50,7 +50,7 @@ internal static class SomeFolder
     /// <returns>The SAE's folder.</returns>
     public static string Sae(string folder, string modelFolder, int dSae = 24)
     {
-        using var model = GptNeoX.Load(modelFolder);
+        using var model = Transformer.Load(modelFolder);
         using var sae = StandardSae.Create(model.Config.DModel, dSae, seed: 5);
         var metadata = new SaeMetadata { Hook = HookPoint.Parse("blocks.1.mlp_out"), ModelName = "some", ModelSha256 = model.Sha256 };
         SaeFolder.Save(folder, sae, metadata);
@@ -61,7 +61,7 @@ internal static class SomeFolder
     /// <returns>The adapter's folder.</returns>
     public static string Adapter(string folder, string modelFolder, string saeFolder, int dSae = 24)
     {
-        using var model = GptNeoX.Load(modelFolder);
+        using var model = Transformer.Load(modelFolder);
         using var scope = NewDisposeScope();
         using var dials = FeatureDials.Of(HookPoint.Parse("blocks.1.mlp_out"), ones(dSae), ones(dSae));
         AdapterFolder.Save(folder, dials, new AdapterMetadata

@@ -118,7 +118,7 @@ internal static class InspectCommand
     {
         try
         {
-            _ = GptNeoXConfig.Load(folder);
+            _ = ModelConfig.Load(folder);
             return null;
         }
         catch (InvalidDataException e)

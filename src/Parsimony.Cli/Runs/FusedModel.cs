@@ -14,7 +14,7 @@ internal sealed class FusedModel : IDisposable
 
     private FusedModel(LoadedModel? plain, LoadedSae? sae, FeatureDials? dials, Tap? tap) => (this.plain, this.sae, this.dials, Tap) = (plain, sae, dials, tap);
 
-    public GptNeoX Model => (sae?.Model ?? plain!).Model;
+    public Transformer Model => (sae?.Model ?? plain!).Model;
 
     public Tokenizer Tokenizer => (sae?.Model ?? plain!).Tokenizer;
 

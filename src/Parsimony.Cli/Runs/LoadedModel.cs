@@ -8,9 +8,9 @@ namespace Parsimony.Cli.Runs;
 /// <summary>A model folder opened for work: the model and its tokenizer.</summary>
 internal sealed class LoadedModel : IDisposable
 {
-    private LoadedModel(GptNeoX model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+    private LoadedModel(Transformer model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
 
-    public GptNeoX Model { get; }
+    public Transformer Model { get; }
 
     public Tokenizer Tokenizer { get; }
 

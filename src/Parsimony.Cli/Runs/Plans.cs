@@ -35,7 +35,7 @@ internal static class Plans
     }
 
     /// <summary>The plan of a harvest to disk. Nothing is measured.</summary>
-    public static ResourcePlan Harvest(GptNeoX model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options)
+    public static ResourcePlan Harvest(Transformer model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options)
     {
         long shard = (long)Math.Min(begun.ContextsPerShard, begun.Contexts) * begun.SequenceLength;
         return new ResourcePlan
@@ -96,10 +96,10 @@ internal static class Plans
     }
 
     /// <summary>Weights down to the deepest hook point, the text's ids, and what a forward pass needs: about three MLP widths and six of the model a token.</summary>
-    private static long Model(GptNeoX model, IReadOnlyList<HookPoint> hooks, IContextActivations contexts, int batchContexts)
+    private static long Model(Transformer model, IReadOnlyList<HookPoint> hooks, IContextActivations contexts, int batchContexts)
     {
         var c = model.Config;
-        long d = c.DModel, layers = hooks.Max(h => h.Layer) + 1, weights = c.DVocab * d + layers * (4 * d * d + 2 * d * c.DMlp);
+        long d = c.DModel, layers = hooks.Max(h => h.Layer) + 1, weights = c.DVocab * d + layers * (2 * d * c.DHead * (c.NHeads + c.NKvHeads) + (c.GatedMlp ? 3 : 2) * d * c.DMlp);
         long pass = Math.Min(batchContexts, contexts.Contexts) * (long)contexts.SequenceLength * (3L * c.DMlp + 6 * d);
         return (weights + pass) * Float + (long)contexts.Contexts * contexts.SequenceLength * sizeof(int);
     }

@@ -81,7 +81,7 @@ internal sealed class TrainingData : IDisposable
     }
 
     /// <summary>The model that is run; null for a cache.</summary>
-    public GptNeoX? Model => model?.Model;
+    public Transformer? Model => model?.Model;
 
     public void Dispose() => owned?.Dispose();
 }

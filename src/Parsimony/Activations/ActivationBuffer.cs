@@ -46,7 +46,7 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     /// <param name="options">Sizes and seed.</param>
     /// <exception cref="ArgumentException">No hook point or one twice, options out of range, contexts of several lengths, or fewer tokens
     /// than one batch.</exception>
-    public ActivationBuffer(GptNeoX model, IReadOnlyList<HookPoint> hooks, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
+    public ActivationBuffer(Transformer model, IReadOnlyList<HookPoint> hooks, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
         : this(new Harvester(model, hooks, contexts, options.Validated().HarvestBatchContexts), options)
     {
     }
@@ -57,7 +57,7 @@ public sealed class ActivationBuffer : IActivationSource, IDisposable
     /// <param name="contexts">Token ids, all of one length.</param>
     /// <param name="options">Sizes and seed.</param>
     /// <exception cref="ArgumentException">Options out of range, contexts of several lengths, or fewer tokens than one batch.</exception>
-    public ActivationBuffer(GptNeoX model, HookPoint at, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
+    public ActivationBuffer(Transformer model, HookPoint at, IReadOnlyList<int[]> contexts, ActivationBufferOptions options)
         : this(model, [at], contexts, options)
     {
     }

@@ -7,7 +7,7 @@ namespace Parsimony.Activations;
 /// <summary>Runs contexts through a model, as far as the deepest hook point and no further, and hands over what it read at each.</summary>
 public sealed class Harvester : IContextActivations
 {
-    private readonly GptNeoX model;
+    private readonly Transformer model;
     private readonly IReadOnlyList<int[]> contexts;
     private readonly int batchContexts;
 
@@ -17,7 +17,7 @@ public sealed class Harvester : IContextActivations
     /// <param name="contexts">Token ids, at least one context, all of one length.</param>
     /// <param name="batchContexts">Contexts in one forward pass, at least 1.</param>
     /// <exception cref="ArgumentException">No hook point or one twice; no context, or contexts of several lengths.</exception>
-    public Harvester(GptNeoX model, IReadOnlyList<HookPoint> hooks, IReadOnlyList<int[]> contexts, int batchContexts = 32)
+    public Harvester(Transformer model, IReadOnlyList<HookPoint> hooks, IReadOnlyList<int[]> contexts, int batchContexts = 32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchContexts, 1);
         (this.model, Hooks, this.contexts, this.batchContexts) = (model, ReadHooks.Checked(hooks), contexts, batchContexts);

@@ -63,7 +63,7 @@ public sealed record SaeMetadata
     /// <param name="modelSha256">Hash of the model's weights; null: not checked.</param>
     /// <param name="tokenizerSha256">Hash of the tokenizer; null: not checked.</param>
     /// <exception cref="InvalidDataException">Other hook, other width, other model or other tokenizer; the message says which.</exception>
-    public void EnsureFits(ISparseAutoencoder sae, GptNeoXConfig model, HookPoint? at = null, string? modelSha256 = null,
+    public void EnsureFits(ISparseAutoencoder sae, IModelConfig model, HookPoint? at = null, string? modelSha256 = null,
         string? tokenizerSha256 = null)
     {
         if (at is { } hook && hook != Hook)

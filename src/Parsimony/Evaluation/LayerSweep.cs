@@ -28,7 +28,7 @@ public static class LayerSweep
     /// <exception cref="ArgumentException">No contexts, one of a single token, or an SAE of the wrong width.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static IReadOnlyList<LayerLoss> Run(
-        GptNeoX model, HookSite site, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
+        Transformer model, HookSite site, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
         IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
     {
         var batches = new EvaluationBatches(contexts, batchContexts, progress, cancellation);

@@ -31,7 +31,7 @@ public static class SpliceEvaluation
     /// <exception cref="ArgumentException">No contexts, one of a single token, an SAE or dials of the wrong width, or a transcoder with dials.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static SpliceReport Run(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
+        Transformer model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
         Tensor? scale = null, Tensor? shift = null, long prefixCacheBytes = DefaultPrefixCacheBytes, HookPoint? to = null,
         IProgress<EvaluationProgress>? progress = null, CancellationToken cancellation = default)
     {

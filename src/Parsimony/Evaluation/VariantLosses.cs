@@ -12,7 +12,7 @@ namespace Parsimony.Evaluation;
 /// <param name="model">Not owned.</param>
 /// <param name="variants">The taps that make the variants; the first is what the others are compared with. null is the plain model.</param>
 /// <param name="divergence">Whether to measure it; else <see cref="Kl"/> is 0.</param>
-internal sealed class VariantLosses(GptNeoX model, IReadOnlyList<Tap?> variants, bool divergence = true)
+internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> variants, bool divergence = true)
 {
     private const long LogitsAtATime = 1 << 24; // 64 MiB of float32
 

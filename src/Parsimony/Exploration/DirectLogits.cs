@@ -20,7 +20,7 @@ internal static class DirectLogits
     /// <param name="candidates">The ids that may be named.</param>
     /// <param name="count">Tokens on each side.</param>
     public static ((int Id, float Logit)[][] Promoted, (int Id, float Logit)[][] Suppressed) Ranked(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, Tensor latents, int[] candidates, int count)
+        Transformer model, HookPoint at, ISparseAutoencoder sae, Tensor latents, int[] candidates, int count)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();

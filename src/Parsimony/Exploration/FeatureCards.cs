@@ -20,7 +20,7 @@ public static class FeatureCards
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">No contexts, a latent the SAE does not have, or an SAE of another width.</exception>
     public static FeatureCard[] Build(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, IReadOnlyList<int> latents,
+        Transformer model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, IReadOnlyList<int> latents,
         int contextsPerLatent, FeatureCardOptions? options = null, IProgress<long>? tokensDone = null,
         CancellationToken cancellation = default)
     {

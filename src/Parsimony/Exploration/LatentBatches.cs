@@ -12,7 +12,7 @@ internal static class LatentBatches
     /// <summary>Calls <paramref name="read"/> with the latents <c>[batch, seq, d_sae]</c> and the tokens <c>[batch, seq]</c> of each batch.</summary>
     /// <remarks>The tensors are gone after the call.</remarks>
     public static void Each(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts,
+        Transformer model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts,
         Action<Tensor, Tensor> read, IProgress<long>? tokensDone, CancellationToken cancellation)
     {
         if (contexts.Count == 0) throw new ArgumentException("There are no contexts to look through; at least one is needed.");

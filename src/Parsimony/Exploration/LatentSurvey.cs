@@ -36,7 +36,7 @@ public sealed record LatentSurvey
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">No contexts, or an SAE of another width.</exception>
     public static LatentSurvey Measure(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
+        Transformer model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, int batchContexts = 8,
         IProgress<long>? tokensDone = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchContexts, 1);

@@ -9,7 +9,7 @@ public sealed record AdapterMetadata
     /// <summary>Name or folder of the base model.</summary>
     public required string BaseModelName { get; init; }
 
-    /// <summary>SHA-256 of the base model's weights (<see cref="GptNeoX.Sha256"/>), lower-case hex.</summary>
+    /// <summary>SHA-256 of the base model's weights (<see cref="Transformer.Sha256"/>), lower-case hex.</summary>
     public required string BaseModelSha256 { get; init; }
 
     /// <summary>Name or folder of the SAE.</summary>

@@ -7,7 +7,7 @@ namespace Parsimony.FineTuning;
 
 /// <summary>The loss on held-out examples, every target weighed alike, summed in float64.</summary>
 internal sealed class HeldOutLoss(
-    GptNeoX model, PrefixCache prefixes, IReadOnlyList<SftExample> examples, int batchSize, CancellationToken cancellation)
+    Transformer model, PrefixCache prefixes, IReadOnlyList<SftExample> examples, int batchSize, CancellationToken cancellation)
 {
     /// <summary>Nats per target with the given tap; NaN when there are no examples.</summary>
     public double Of(Tap? tap)

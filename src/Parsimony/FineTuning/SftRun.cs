@@ -50,7 +50,7 @@ internal sealed class SftRun : IDisposable
 
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
     public static IReadOnlyDictionary<string, string> Identity(
-        GptNeoX model, HookPoint at, ISparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
+        Transformer model, HookPoint at, ISparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
     {
         using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var e in train)

@@ -13,7 +13,7 @@ namespace Parsimony.FineTuning;
 /// </summary>
 public sealed class SftTrainer
 {
-    private readonly GptNeoX model;
+    private readonly Transformer model;
     private readonly HookPoint at;
     private readonly ISparseAutoencoder sae;
     private readonly SftOptions options;
@@ -27,7 +27,7 @@ public sealed class SftTrainer
     /// <param name="prefixes">Kept states to share between runs on the same examples, such as a run and its null run; not owned.
     /// Null: each run keeps its own, within the options' budget.</param>
     /// <exception cref="ArgumentException">The options have faults, the SAE does not fit the hook point, or the states are of another.</exception>
-    public SftTrainer(GptNeoX model, HookPoint at, ISparseAutoencoder sae, SftOptions options, PrefixCache? prefixes = null)
+    public SftTrainer(Transformer model, HookPoint at, ISparseAutoencoder sae, SftOptions options, PrefixCache? prefixes = null)
     {
         SpliceFit.Ensure(model, at, sae);
         if (prefixes is not null && (prefixes.At != at || !ReferenceEquals(prefixes.Model, model))) throw new ArgumentException(

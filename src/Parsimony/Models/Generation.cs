@@ -10,14 +10,14 @@ public static class Generation
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one id each.</param>
     /// <param name="options">How to draw.</param>
-    /// <param name="tap">Put into the model's seam, as in <see cref="GptNeoX.Forward"/>; null for none.</param>
+    /// <param name="tap">Put into the model's seam, as in <see cref="Transformer.Forward"/>; null for none.</param>
     /// <param name="endOfTextId">Ends a sequence when <see cref="SamplingOptions.StopAtEndOfText"/> is set; null when the tokenizer has none.</param>
     /// <param name="onToken">Told (row, token id) of every new token as it comes.</param>
     /// <param name="cancellation">Stops between two tokens.</param>
     /// <returns>The new tokens of each row, the end-of-text token included.</returns>
     /// <exception cref="ArgumentException">A prompt is empty, or prompt and new tokens together exceed what the model was made for.</exception>
     public static int[][] Generate(
-        GptNeoX model, IReadOnlyList<int[]> prompts, SamplingOptions options, Tap? tap = null, int? endOfTextId = null,
+        Transformer model, IReadOnlyList<int[]> prompts, SamplingOptions options, Tap? tap = null, int? endOfTextId = null,
         Action<int, int>? onToken = null, CancellationToken cancellation = default)
     {
         options.Validated();

@@ -1,23 +1,11 @@
-using System.Text.Json;
-
 namespace Parsimony.Models;
 
-/// <summary>The MLP's nonlinearity, by Hugging Face's <c>hidden_act</c>.</summary>
-public enum MlpActivation
-{
-    /// <summary><c>gelu</c>: exact, by the error function.</summary>
-    Gelu,
-    /// <summary><c>gelu_new</c>, <c>gelu_fast</c>, <c>gelu_pytorch_tanh</c>: the tanh approximation.</summary>
-    GeluTanh,
-    /// <summary><c>relu</c>.</summary>
-    Relu,
-    /// <summary><c>silu</c> (also called swish).</summary>
-    Silu,
-}
-
 /// <summary>The shape of a GPT-NeoX (Pythia) model, read from Hugging Face's <c>config.json</c>.</summary>
-public sealed record GptNeoXConfig
+/// <remarks>Black et al. 2022 (arXiv 2204.06745): rotary positions on a part of each head, attention and MLP side by side.</remarks>
+public sealed record GptNeoXConfig : IModelConfig
 {
+    internal const string Family = "gpt_neox";
+
     /// <summary>Number of layers (<c>num_hidden_layers</c>).</summary>
     public required int NLayers { get; init; }
     /// <summary>Width of the residual stream (<c>hidden_size</c>).</summary>
@@ -43,93 +31,64 @@ public sealed record GptNeoXConfig
     /// <summary>Whether the unembedding is the embedding (<c>tie_word_embeddings</c>).</summary>
     public bool TieWordEmbeddings { get; init; }
 
+    /// <inheritdoc/>
+    public string ModelType => Family;
+    /// <inheritdoc/>
+    public int NKvHeads => NHeads;
+    /// <inheritdoc/>
+    public bool GatedMlp => false;
     /// <summary>Width of one attention head.</summary>
     public int DHead => DModel / NHeads;
     /// <summary>How many of a head's <see cref="DHead"/> numbers are rotated.</summary>
     public int RotaryWidth => (int)(DHead * RotaryPct);
 
-    /// <summary>Reads <c>config.json</c> of a model folder.</summary>
-    /// <exception cref="FileNotFoundException">The folder has no config.json.</exception>
-    /// <exception cref="InvalidDataException">The file is not JSON, is of another architecture, or lacks or contradicts a value.</exception>
-    public static GptNeoXConfig Load(string folder)
+    internal static GptNeoXConfig Read(ConfigReader json)
     {
-        string path = Path.Combine(folder, "config.json");
-        if (!File.Exists(path)) throw new FileNotFoundException(
-            $"'{folder}' holds no config.json. A model folder has config.json, model.safetensors (or shards with an index) and tokenizer.json.");
-        return Parse(File.ReadAllText(path), path);
-    }
-
-    /// <summary>Reads the text of a <c>config.json</c>.</summary>
-    /// <param name="json">The text.</param>
-    /// <param name="source">Where it came from, for error messages.</param>
-    /// <exception cref="InvalidDataException">As for <see cref="Load"/>.</exception>
-    public static GptNeoXConfig Parse(string json, string source)
-    {
-        try
+        int dModel = json.Count("hidden_size");
+        var config = new GptNeoXConfig
         {
-            using var document = JsonDocument.Parse(json);
-            var root = document.RootElement;
-            string type = root.TryGetProperty("model_type", out var t) ? t.GetString() ?? "" : "";
-            if (type != "gpt_neox") throw new InvalidDataException(
-                $"{source}: model_type is '{type}'; only 'gpt_neox' (GPT-NeoX, Pythia) is supported. Name a folder of such a model.");
-            return Read(root).Validated(source);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
-        {
-            throw new InvalidDataException($"{source} is not a usable model config: {e.Message}", e);
-        }
-    }
-
-    private static GptNeoXConfig Read(JsonElement root)
-    {
-        int Need(string name) => root.TryGetProperty(name, out var v) ? v.GetInt32() : throw new KeyNotFoundException($"'{name}' is missing.");
-        double Number(string name, double otherwise) => root.TryGetProperty(name, out var v) ? v.GetDouble() : otherwise;
-        bool Flag(string name, bool otherwise) => root.TryGetProperty(name, out var v) ? v.GetBoolean() : otherwise;
-
-        if (root.TryGetProperty("rope_scaling", out var scaling) && scaling.ValueKind != JsonValueKind.Null)
-            throw new FormatException("'rope_scaling' is set; scaled rotary embeddings are not supported, only null is.");
-        int dModel = Need("hidden_size");
-        return new GptNeoXConfig
-        {
-            NLayers = Need("num_hidden_layers"),
+            NLayers = json.Count("num_hidden_layers"),
             DModel = dModel,
-            DMlp = root.TryGetProperty("intermediate_size", out var mlp) ? mlp.GetInt32() : 4 * dModel,
-            NHeads = Need("num_attention_heads"),
-            DVocab = Need("vocab_size"),
-            MaxSequenceLength = Need("max_position_embeddings"),
-            RotaryPct = Number("rotary_pct", 0.25),
-            RotaryBase = Number("rotary_emb_base", Number("rope_theta", 10000)),
-            LayerNormEpsilon = Number("layer_norm_eps", 1e-5),
-            Activation = ActivationOf(root.TryGetProperty("hidden_act", out var act) ? act.GetString() : "gelu"),
-            ParallelResidual = Flag("use_parallel_residual", true),
-            TieWordEmbeddings = Flag("tie_word_embeddings", false),
+            DMlp = json.CountOr("intermediate_size", 4 * dModel),
+            NHeads = json.Count("num_attention_heads"),
+            DVocab = json.Count("vocab_size"),
+            MaxSequenceLength = json.Count("max_position_embeddings"),
+            RotaryPct = json.Number("rotary_pct", 0.25),
+            RotaryBase = json.RotaryBase("rotary_emb_base", "rope_theta"),
+            LayerNormEpsilon = json.Number("layer_norm_eps", 1e-5),
+            Activation = json.Activation("hidden_act", "gelu"),
+            ParallelResidual = json.Flag("use_parallel_residual", true),
+            TieWordEmbeddings = json.Flag("tie_word_embeddings", false),
+        };
+        json.Require(dModel % config.NHeads == 0, $"hidden_size {dModel} is not a multiple of num_attention_heads {config.NHeads}");
+        json.Require(config.RotaryPct is >= 0 and <= 1, $"rotary_pct is {config.RotaryPct}; it must lie in 0..1");
+        json.Require(config.RotaryWidth % 2 == 0, $"rotary_pct {config.RotaryPct} rotates {config.RotaryWidth} of {config.DHead} numbers; that must be even");
+        json.Require(config.LayerNormEpsilon >= 0, $"layer_norm_eps is {config.LayerNormEpsilon}; it must not be negative");
+        return config;
+    }
+
+    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadChecked("gpt_neox.embed_in.weight", DVocab, DModel));
+
+    TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
+    {
+        string prefix = $"gpt_neox.layers.{layer}.";
+        Norm Norm(string name) => weights.ReadLayerNorm(prefix + name, DModel, LayerNormEpsilon);
+        Projection Map(string name, int outputs, int inputs) => weights.ReadProjection(prefix + name, outputs, inputs, bias: true);
+        return new TransformerLayer(this)
+        {
+            AttentionNorm = Norm("input_layernorm"),
+            MlpNorm = Norm("post_attention_layernorm"),
+            QueryKeyValue = Map("attention.query_key_value", 3 * DModel, DModel),
+            Order = HeadOrder.ByHead,
+            AttentionOutput = Map("attention.dense", DModel, DModel),
+            Up = Map("mlp.dense_h_to_4h", DMlp, DModel),
+            Down = Map("mlp.dense_4h_to_h", DModel, DMlp),
+            Activation = Activation,
         };
     }
 
-    private static MlpActivation ActivationOf(string? name) => name switch
-    {
-        "gelu" => MlpActivation.Gelu,
-        "gelu_new" or "gelu_fast" or "gelu_pytorch_tanh" => MlpActivation.GeluTanh,
-        "relu" => MlpActivation.Relu,
-        "silu" or "swish" => MlpActivation.Silu,
-        _ => throw new FormatException($"hidden_act is '{name}'; supported: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu, silu."),
-    };
+    Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => weights.ReadLayerNorm("gpt_neox.final_layer_norm", DModel, LayerNormEpsilon);
 
-    private GptNeoXConfig Validated(string source)
-    {
-        var faults = new List<string>();
-        void Positive(int value, string name) { if (value < 1) faults.Add($"{name} is {value}; it must be 1 or more"); }
-        Positive(NLayers, "num_hidden_layers");
-        Positive(DModel, "hidden_size");
-        Positive(DMlp, "intermediate_size");
-        Positive(NHeads, "num_attention_heads");
-        Positive(DVocab, "vocab_size");
-        Positive(MaxSequenceLength, "max_position_embeddings");
-        if (NHeads > 0 && DModel % NHeads != 0) faults.Add($"hidden_size {DModel} is not a multiple of num_attention_heads {NHeads}");
-        if (RotaryPct is not (>= 0 and <= 1)) faults.Add($"rotary_pct is {RotaryPct}; it must lie in 0..1");
-        else if (NHeads > 0 && RotaryWidth % 2 != 0) faults.Add($"rotary_pct {RotaryPct} rotates {RotaryWidth} of {DHead} numbers; that must be even");
-        if (!(RotaryBase > 0)) faults.Add($"rotary_emb_base is {RotaryBase}; it must be positive");
-        if (!(LayerNormEpsilon >= 0)) faults.Add($"layer_norm_eps is {LayerNormEpsilon}; it must not be negative");
-        return faults.Count == 0 ? this : throw new InvalidDataException($"{source}: {string.Join("; ", faults)}.");
-    }
+    Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
+        new(weights.ReadChecked(TieWordEmbeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight", DVocab, DModel));
 }

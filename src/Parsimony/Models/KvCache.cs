@@ -13,7 +13,7 @@ public sealed class KvCache : IDisposable
     /// <param name="batch">Sequences, 1 or more.</param>
     /// <param name="capacity">Tokens of each, 1 or more.</param>
     /// <param name="device">Where the model runs; null: the processor.</param>
-    public KvCache(GptNeoXConfig config, int batch, int capacity, Device? device = null)
+    public KvCache(IModelConfig config, int batch, int capacity, Device? device = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
@@ -22,7 +22,7 @@ public sealed class KvCache : IDisposable
         values = New();
 
         Tensor[] New() => [.. Enumerable.Range(0, config.NLayers).Select(_ =>
-            zeros(batch, config.NHeads, capacity, config.DHead, device: device).DetachFromDisposeScope())];
+            zeros(batch, config.NKvHeads, capacity, config.DHead, device: device).DetachFromDisposeScope())];
     }
 
     /// <summary>How many tokens fit.</summary>

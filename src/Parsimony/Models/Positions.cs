@@ -5,7 +5,7 @@ namespace Parsimony.Models;
 
 /// <summary>
 /// What one forward pass knows about its positions: the rotation of each and which tokens each may attend to.
-/// Rotary embedding: Su et al. 2021 (arXiv 2104.09864), in GPT-NeoX's half-split form.
+/// Rotary embedding: Su et al. 2021 (arXiv 2104.09864), in the half-split form of GPT-NeoX and Llama.
 /// </summary>
 internal sealed class Positions
 {
@@ -13,9 +13,10 @@ internal sealed class Positions
     private readonly int half;
 
     /// <summary>Plain, gap-free sequences that continue after <paramref name="past"/> cached tokens.</summary>
-    public Positions(GptNeoXConfig config, int past, int length, Device device)
+    public Positions(IModelConfig config, int past, int length, Device device)
         : this(config, arange(past, past + length, ScalarType.Int64, device).unsqueeze(0))
     {
+        End = past + length;
         IsCausal = past == 0 && length > 1;
         if (past > 0 && length > 1) Mask = Causal(past, length, device);
     }
@@ -25,22 +26,30 @@ internal sealed class Positions
     /// <param name="mask"><c>[batch, past + length]</c>, non-zero where there is a token.</param>
     /// <param name="past">Cached tokens.</param>
     /// <param name="length">New tokens.</param>
-    public Positions(GptNeoXConfig config, Tensor mask, int past, int length) : this(config, PositionIds(mask).narrow(1, past, length))
+    public Positions(IModelConfig config, Tensor mask, int past, int length) : this(config, PositionIds(mask).narrow(1, past, length))
     {
+        End = past + length;
         var present = mask.to_type(ScalarType.Bool).unsqueeze(1).unsqueeze(1); // [batch, 1, 1, past + length]
         // A padded query attends to itself, so that no softmax row is empty; nobody reads its output.
         var itself = eye(past + length, dtype: ScalarType.Bool, device: mask.device).narrow(0, past, length);
         Mask = Causal(past, length, mask.device).logical_and(present).logical_or(itself);
     }
 
-    private Positions(GptNeoXConfig config, Tensor ids)
+    private Positions(IModelConfig config, Tensor ids)
     {
+        Ids = ids;
         half = config.RotaryWidth / 2;
         var frequencies = pow(tensor(config.RotaryBase, device: ids.device), arange(0, half, ScalarType.Float32, ids.device) * (-2.0 / Math.Max(1, config.RotaryWidth)));
         var angles = ids.to_type(ScalarType.Float32).unsqueeze(-1) * frequencies; // [batch or 1, seq, half]
         cos = angles.cos().unsqueeze(1);
         sin = angles.sin().unsqueeze(1);
     }
+
+    /// <summary>Each token's place in its sequence, <c>[batch or 1, seq]</c>, int64.</summary>
+    public Tensor Ids { get; }
+
+    /// <summary>Cached and new tokens together.</summary>
+    public int End { get; }
 
     /// <summary>Whether plain causal attention is meant; then <see cref="Mask"/> is null.</summary>
     public bool IsCausal { get; }

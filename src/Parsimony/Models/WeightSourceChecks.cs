@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Models;
 
-/// <summary>Reading with the shape the config promises.</summary>
+/// <summary>Reading with the shape the config promises, as the parts of a model.</summary>
 internal static class WeightSourceChecks
 {
     /// <summary>Reads a tensor that must be there in just this shape; the tensor outlives any dispose scope.</summary>
@@ -15,5 +15,16 @@ internal static class WeightSourceChecks
             $"'{name}' has shape [{string.Join(", ", source.Shape(name))}]; config.json promises [{string.Join(", ", shape)}]. "
             + "Weights and config.json are not of the same model.");
         return source.Read(name).DetachFromDisposeScope();
+    }
+
+    /// <summary>A linear map stored as <c>{name}.weight</c> <c>[outputs, inputs]</c> and, where it has one, <c>{name}.bias</c>.</summary>
+    public static Projection ReadProjection(this IWeightSource source, string name, long outputs, long inputs, bool bias) =>
+        new(source.ReadChecked(name + ".weight", outputs, inputs), bias ? source.ReadChecked(name + ".bias", outputs) : null);
+
+    /// <summary>A layer norm stored as <c>{name}.weight</c> and <c>{name}.bias</c>.</summary>
+    public static Norm ReadLayerNorm(this IWeightSource source, string name, int width, double epsilon)
+    {
+        var gain = source.ReadChecked(name + ".weight", width);
+        return new Norm(gain, source.ReadChecked(name + ".bias", width), epsilon);
     }
 }

@@ -20,14 +20,14 @@ public sealed class PrefixCache : IDisposable
     /// <param name="model">The frozen model; not owned.</param>
     /// <param name="at">The hook point to run up to.</param>
     /// <param name="budgetBytes">The most memory the kept states may take, in bytes; 0 keeps none.</param>
-    public PrefixCache(GptNeoX model, HookPoint at, long budgetBytes)
+    public PrefixCache(Transformer model, HookPoint at, long budgetBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(budgetBytes);
         (Model, At, BudgetBytes) = (model, at, budgetBytes);
     }
 
     /// <summary>The model whose prefix is kept.</summary>
-    public GptNeoX Model { get; }
+    public Transformer Model { get; }
 
     /// <summary>Where the prefix ends.</summary>
     public HookPoint At { get; }
@@ -44,7 +44,7 @@ public sealed class PrefixCache : IDisposable
     /// <summary>Tokens whose state was taken from memory instead.</summary>
     public long TokensReused { get; private set; }
 
-    /// <summary>The states of some sequences as one batch, ready for <see cref="GptNeoX.RunFrom"/>.</summary>
+    /// <summary>The states of some sequences as one batch, ready for <see cref="Transformer.RunFrom"/>.</summary>
     /// <param name="rows">Token sequences, one or more, each of one token or more. Shorter ones are padded with zeros on the right,
     /// which no earlier token can see.</param>
     /// <returns><c>[batch, longest, width]</c>; without gradient; the caller owns it.</returns>
@@ -57,7 +57,8 @@ public sealed class PrefixCache : IDisposable
         var states = rows.Select(State).ToList();
         var activation = Stack(states.Select(s => s.Activation));
         var residual = states[0].Residual is null ? null : Stack(states.Select(s => s.Residual!));
-        return new HookState(At, activation.MoveToOuterDisposeScope(), residual?.MoveToOuterDisposeScope());
+        var gated = states[0].Gated is null ? null : Stack(states.Select(s => s.Gated!));
+        return new HookState(At, activation.MoveToOuterDisposeScope(), residual?.MoveToOuterDisposeScope(), gated?.MoveToOuterDisposeScope());
 
         Tensor Stack(IEnumerable<Tensor> tensors) =>
             cat(tensors.Select(t => t.size(1) == longest ? t : pad(t, [0, 0, 0, longest - t.size(1)])).ToList(), 0);

@@ -7,7 +7,7 @@ namespace Parsimony.Splicing;
 internal static class SpliceFit
 {
     /// <exception cref="ArgumentException">The model has no such layer, the SAE is of another width, or a transcoder writes nowhere or before it reads.</exception>
-    public static void Ensure(GptNeoX model, HookPoint at, ISparseAutoencoder sae, HookPoint? to = null)
+    public static void Ensure(Transformer model, HookPoint at, ISparseAutoencoder sae, HookPoint? to = null)
     {
         if (to is not { } output)
         {

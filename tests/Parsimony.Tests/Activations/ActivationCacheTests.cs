@@ -15,7 +15,7 @@ public sealed class ActivationCacheTests : IDisposable
     // 30 contexts of 8; forward passes of 3, shards of 9 contexts (the last of 3).
     private static readonly ActivationCacheOptions Exact = new() { Precision = CachePrecision.Fp32, ShardTokens = 80, HarvestBatchContexts = 3 };
     private readonly TemporaryFolder folder = new();
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly List<int[]> contexts = Some.Contexts(30, 8);
     private readonly DisposeScope scope = NewDisposeScope();
 

@@ -17,7 +17,7 @@ public sealed class TranscoderEvaluationTests
     {
         using var scope = NewDisposeScope();
         string folder = Shared.Path("fixtures/neox_relu_tied");
-        using var model = GptNeoX.Load(folder);
+        using var model = Transformer.Load(folder);
         using var weights = SafetensorsFile.Open(Path.Combine(folder, "model.safetensors"));
         Tensor Of(string name) => weights.Read($"gpt_neox.layers.1.mlp.{name}");
         var contexts = Some.Contexts();

@@ -10,7 +10,7 @@ namespace Parsimony.Tests.Exploration;
 public sealed class FeatureCardsTests : IDisposable
 {
     private static readonly HookPoint At = new(1, HookSite.MlpOut);
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly StandardSae sae = StandardSae.Create(16, 24, 11);
     private readonly List<int[]> contexts = Some.Contexts(count: 13, length: 12);
 

@@ -12,7 +12,7 @@ namespace Parsimony.Tests.FineTuning;
 
 public sealed class FeatureDialsTests : IDisposable
 {
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly StandardSae sae = TinySae.Random();
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly Tensor tokens = ContextPacker.ToTensor(Some.Contexts(2));

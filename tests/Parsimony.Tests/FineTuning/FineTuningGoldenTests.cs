@@ -12,7 +12,7 @@ namespace Parsimony.Tests.FineTuning;
 /// <summary>fixtures/finetune: c and d trained by torch's Adam through transformers' GPT-NeoX.</summary>
 public sealed class FineTuningGoldenTests : IDisposable
 {
-    private readonly GptNeoX model = ReferenceSae.Model();
+    private readonly Transformer model = ReferenceSae.Model();
     private readonly StandardSae sae = ReferenceSae.Load();
     private readonly Golden golden = Golden.Open("finetune/cd_finetune");
     private readonly DisposeScope scope = NewDisposeScope();

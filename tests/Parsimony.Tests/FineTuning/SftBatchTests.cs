@@ -11,7 +11,7 @@ namespace Parsimony.Tests.FineTuning;
 
 public sealed class SftBatchTests : IDisposable
 {
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly DisposeScope scope = NewDisposeScope();
 
     // The long one has 11 targets, the short one 2: a mean of means would weigh the two rows alike.

@@ -22,7 +22,7 @@ public sealed class SftTrainerTests : IDisposable
         Seed = 4,
     };
 
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly StandardSae sae = TinySae.Random();
     private readonly string folder = Directory.CreateTempSubdirectory().FullName;
     private readonly List<SftExample> train = Examples(7, 1);

@@ -10,7 +10,7 @@ namespace Parsimony.Tests.Splicing;
 
 public sealed class PrefixCacheTests : IDisposable
 {
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly DisposeScope scope = NewDisposeScope();
 
     [Theory]

@@ -9,7 +9,7 @@ internal static class ReferenceSae
 {
     public static readonly HookPoint At = new(1, HookSite.MlpOut);
 
-    public static GptNeoX Model() => GptNeoX.Load(Shared.Path("fixtures/neox_parallel"));
+    public static Transformer Model() => Transformer.Load(Shared.Path("fixtures/neox_parallel"));
 
     public static StandardSae Load()
     {

@@ -11,7 +11,7 @@ namespace Parsimony.Tests.Splicing;
 
 public sealed class TapsTests : IDisposable
 {
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly StandardSae sae = TinySae.Random();
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly Tensor tokens = ContextPacker.ToTensor(Some.Contexts(2));

@@ -14,7 +14,7 @@ public sealed class BundledModelTests
     [Fact]
     public void It_is_a_model_of_five_layers_in_at_most_eight_megabytes()
     {
-        using var model = GptNeoX.Load(Folder);
+        using var model = Transformer.Load(Folder);
         Assert.Equal(5, model.Config.NLayers);
         Assert.Equal(Tokenizer.Load(Folder).VocabularySize, model.Config.DVocab);
         Assert.InRange(new FileInfo(Path.Combine(Folder, "model.safetensors")).Length, 1, 8_000_000);
@@ -25,7 +25,7 @@ public sealed class BundledModelTests
     {
         using var nograd = no_grad();
         using var scope = NewDisposeScope();
-        using var model = GptNeoX.Load(Folder);
+        using var model = Transformer.Load(Folder);
         var contexts = ContextPacker.PackFile(Path.Combine(Folder, "stories.txt"), Tokenizer.Load(Folder), 256, limit: 8);
         var tokens = ContextPacker.ToTensor(contexts);
         double loss = NextTokenLoss.Mean(model.Forward(tokens), tokens).item<float>();

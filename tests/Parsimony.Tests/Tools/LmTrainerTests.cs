@@ -69,7 +69,7 @@ public sealed class LmTrainerTests : IDisposable
         double early = Trainer("early", steps: 1).Train(TextWriter.Null);
         var trainer = Trainer("late", steps: 60);
         Assert.True(trainer.Train(TextWriter.Null) < early - 0.2);
-        using var model = GptNeoX.Load(trainer.ModelFolder);
+        using var model = Transformer.Load(trainer.ModelFolder);
         Assert.Equal(Config, model.Config);
     }
 
@@ -97,7 +97,7 @@ public sealed class LmTrainerTests : IDisposable
     {
         using var weights = TrainableWeights.Create(Config, 0);
         using (no_grad()) weights.Parameters["embed_out.weight"].zero_();
-        using var model = new GptNeoX(Config, weights);
+        using var model = new Transformer(Config, weights);
         var heldOut = new HeldOutLoss(Text[..101], Bytes: 50);
         Assert.Equal(2 * Math.Log2(Config.DVocab), heldOut.BitsPerByte(model, 16), 1e-4);
         Assert.Equal(2 * Math.Log2(Config.DVocab), heldOut.BitsPerByte(model, 16, every: 3), 1e-4);
@@ -108,7 +108,7 @@ public sealed class LmTrainerTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var weights = TrainableWeights.Create(Config, 0);
-        using var model = new GptNeoX(Config, weights);
+        using var model = new Transformer(Config, weights);
         var tokens = Some.Tokens();
         NextTokenLoss.Mean(model.Forward(tokens), tokens).backward();
         Assert.All(weights.Parameters, p => Assert.True(p.Value.grad is { } g && g.abs().sum().item<float>() > 0, p.Key));

@@ -13,7 +13,7 @@ public sealed class SaeSweepTests : IDisposable
     private static readonly HookPoint[] Hooks = [new(1, HookSite.MlpOut), new(0, HookSite.MlpPre)];
     private static readonly ActivationBufferOptions Buffer = new() { BatchTokens = 16, BufferTokens = 70, HarvestBatchContexts = 3, Seed = 9 };
     private readonly TemporaryFolder folder = new();
-    private readonly GptNeoX model = Some.Model();
+    private readonly Transformer model = Some.Model();
     private readonly DisposeScope scope = NewDisposeScope();
 
     /// <summary>Unlike each other in all that a sweep may vary, also in length.</summary>

@@ -20,7 +20,7 @@ internal static class EvaluateLmCommand
             TorchRuntime.EnsureLoaded();
             TorchRuntime.UseThreads(parsed.GetValue(threads));
             string path = parsed.GetValue(folder)!;
-            using var model = GptNeoX.Load(path);
+            using var model = Transformer.Load(path);
             var tokenizer = Tokenizer.Load(path);
             var heldOut = Books.Read(parsed.GetValue(data)!).Where(b => Books.HeldOut.Contains(b.Name)).ToList();
             foreach (var book in heldOut) Print(book.Name, [book]);

@@ -16,7 +16,7 @@ public sealed record HeldOutLoss(int[] Tokens, long Bytes)
     /// <param name="model">The model.</param>
     /// <param name="sequenceLength">Predictions a window.</param>
     /// <param name="every">Take every n-th window only (an estimate); 1 for all.</param>
-    public double BitsPerByte(GptNeoX model, int sequenceLength, int every = 1)
+    public double BitsPerByte(Transformer model, int sequenceLength, int every = 1)
     {
         using var nograd = no_grad();
         double nats = 0;

@@ -25,7 +25,7 @@ public sealed class LmTrainer(GptNeoXConfig config, LmTrainingOptions options, i
     public double Train(TextWriter console, CancellationToken cancellation = default)
     {
         var weights = TrainableWeights.Create(config, options.Seed);
-        using var model = new GptNeoX(config, weights);
+        using var model = new Transformer(config, weights);
         using var optimizer = new LmOptimizer(config, weights, options.Optimizer);
         var windows = new TrainingWindows(tokens, options.SequenceLength, options.Seed);
         var begin = File.Exists(Checkpoint) ? LmCheckpoint.Load(Checkpoint, weights, optimizer) : new LmProgress(0, 0);
@@ -55,7 +55,7 @@ public sealed class LmTrainer(GptNeoXConfig config, LmTrainingOptions options, i
                 log.HeldOut(step, "estimate", heldOut.BitsPerByte(model, options.SequenceLength, options.EvaluateEveryWindow));
         }
         log.HeldOut(options.Schedule.Steps, "float32", heldOut.BitsPerByte(model, options.SequenceLength));
-        using var written = GptNeoX.Load(ModelFolder);
+        using var written = Transformer.Load(ModelFolder);
         double bits = heldOut.BitsPerByte(written, options.SequenceLength);
         log.HeldOut(options.Schedule.Steps, "float16", bits);
         return bits;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Parsimony.Tools.LanguageModel;
 
 /// <summary>
-/// A GPT-NeoX model's parameters under Hugging Face's names, for a <see cref="GptNeoX"/> to run on and an optimiser to change in place.
+/// A GPT-NeoX model's parameters under Hugging Face's names, for a <see cref="Transformer"/> to run on and an optimiser to change in place.
 /// <see cref="Read"/> gives the parameter itself, so that gradients arrive in it.
 /// </summary>
 public sealed class TrainableWeights : IWeightSource

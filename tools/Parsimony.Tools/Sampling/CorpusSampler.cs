@@ -31,7 +31,7 @@ public static class CorpusSampler
     /// <param name="tokenizer">Its tokenizer; it must have an end-of-text token.</param>
     /// <param name="options">How to draw.</param>
     /// <param name="progress">Told the bytes drawn so far.</param>
-    public static IEnumerable<string> Draw(GptNeoX model, Tokenizer tokenizer, CorpusOptions options, IProgress<long>? progress = null)
+    public static IEnumerable<string> Draw(Transformer model, Tokenizer tokenizer, CorpusOptions options, IProgress<long>? progress = null)
     {
         int endOfText = tokenizer.EndOfTextId ?? throw new ArgumentException("the tokenizer has no end-of-text token; no document can be begun.");
         long bytes = 0;
@@ -53,7 +53,7 @@ public static class CorpusSampler
             document.Count == 1 || (document[^1] != endOfText && document.Count < options.DocumentTokens);
     }
 
-    private static void Continue(GptNeoX model, List<List<int>> documents, CorpusOptions options, int endOfText, long seed)
+    private static void Continue(Transformer model, List<List<int>> documents, CorpusOptions options, int endOfText, long seed)
     {
         int half = model.Config.MaxSequenceLength / 2;
         var sampling = new SamplingOptions { MaxNewTokens = half, Temperature = options.Temperature, TopP = options.TopP, Seed = seed };

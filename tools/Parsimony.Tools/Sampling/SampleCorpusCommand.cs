@@ -34,7 +34,7 @@ internal static class SampleCorpusCommand
             TorchRuntime.EnsureLoaded();
             TorchRuntime.UseThreads(parsed.GetValue(threads));
             string path = parsed.GetValue(folder)!;
-            using var model = GptNeoX.Load(path);
+            using var model = Transformer.Load(path);
             var options = new CorpusOptions
             {
                 Bytes = parsed.GetValue(bytes),

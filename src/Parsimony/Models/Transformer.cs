@@ -5,30 +5,32 @@ using static TorchSharp.torch.nn.functional;
 namespace Parsimony.Models;
 
 /// <summary>
-/// A GPT-NeoX (Pythia) language model with one seam, the <see cref="Tap"/>. It can run whole, <em>up to</em> a hook point and
+/// A language model of any supported family with one seam, the <see cref="Tap"/>. It can run whole, <em>up to</em> a hook point and
 /// <em>from</em> one; a layer's weights are read when the layer is first run. Gradients flow unless the caller says
-/// <c>no_grad</c>. Not thread-safe. Architecture: Black et al. 2022 (arXiv 2204.06745).
+/// <c>no_grad</c>. Not thread-safe.
 /// </summary>
-public sealed class GptNeoX : IDisposable
+public sealed class Transformer : IDisposable
 {
     private readonly IWeightSource weights;
-    private readonly NeoXLayer?[] layers;
-    private Tensor? embedding, finalNorm, finalNormBias, unembedding;
+    private readonly TransformerLayer?[] layers;
+    private Embedding? embedding;
+    private Norm? finalNorm;
+    private Projection? unembedding;
 
     /// <summary>A model over the given weights, under Hugging Face's names. The model owns the source and the tensors it reads.</summary>
     /// <param name="config">Its shape.</param>
     /// <param name="weights">Where weights are read from.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    public GptNeoX(GptNeoXConfig config, IWeightSource weights, Device? device = null)
+    public Transformer(IModelConfig config, IWeightSource weights, Device? device = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         (Config, Device) = (config, device ?? CPU);
         this.weights = Device.type == DeviceType.CPU ? weights : new WeightsOnDevice(weights, Device);
-        layers = new NeoXLayer?[config.NLayers];
+        layers = new TransformerLayer?[config.NLayers];
     }
 
     /// <summary>The model's shape.</summary>
-    public GptNeoXConfig Config { get; }
+    public IModelConfig Config { get; }
 
     /// <summary>Where it runs. Token ids may be anywhere; what it gives is here.</summary>
     public Device Device { get; }
@@ -44,8 +46,8 @@ public sealed class GptNeoX : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
     /// <param name="folder">The folder.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    public static GptNeoX Load(string folder, Device? device = null) =>
-        new(GptNeoXConfig.Load(folder), SafetensorsFolder.Open(folder), device) { Folder = folder };
+    public static Transformer Load(string folder, Device? device = null) =>
+        new(ModelConfig.Load(folder), SafetensorsFolder.Open(folder), device) { Folder = folder };
 
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
@@ -66,7 +68,7 @@ public sealed class GptNeoX : IDisposable
         var positions = attentionMask is null
             ? new Positions(Config, past, length, Device)
             : new Positions(Config, attentionMask.to(Device), past, length);
-        var x = Embed(tokens);
+        var x = Embed(tokens, positions);
         for (int layer = 0; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, cache);
         cache?.Advance(length);
         return Unembed(x).MoveToOuterDisposeScope();
@@ -82,10 +84,10 @@ public sealed class GptNeoX : IDisposable
         CheckHook(at);
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)tokens.size(1), Device);
-        var x = Embed(tokens);
+        var x = Embed(tokens, positions);
         for (int layer = 0; layer < at.Layer; layer++) x = RunLayer(layer, x, positions, tap, null);
-        var (h, residual) = Advance(at.Layer, HookSite.ResidPre, at.Site, x, null, positions, tap, null);
-        return new HookState(at, h.MoveToOuterDisposeScope(), residual?.MoveToOuterDisposeScope());
+        var state = Advance(new HookState(new(at.Layer, HookSite.ResidPre), x, null), at.Site, positions, tap, null);
+        return new HookState(at, state.Activation.MoveToOuterDisposeScope(), state.Residual?.MoveToOuterDisposeScope(), state.Gated?.MoveToOuterDisposeScope());
     }
 
     /// <summary>Goes on from where <see cref="RunTo"/> halted, beginning with the tap at that point.</summary>
@@ -103,7 +105,7 @@ public sealed class GptNeoX : IDisposable
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)state.Activation.size(1), Device);
         int layer = state.At.Layer;
-        var (x, _) = Advance(layer, state.At.Site, HookSite.ResidPost, state.Activation, state.Residual, positions, tap, null);
+        var x = Advance(state, HookSite.ResidPost, positions, tap, null).Activation;
         x = Touch(tap, layer, HookSite.ResidPost, x);
         for (layer++; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, null);
         return x.MoveToOuterDisposeScope();
@@ -136,9 +138,11 @@ public sealed class GptNeoX : IDisposable
         if (skipsAttention)
         {
             var layer = Layer(deepest.Layer);
+            Tensor? gated = null;
             x = Read(entry with { Site = HookSite.MlpIn }, layer.MlpIn(x));
-            if (deepest.Site >= HookSite.MlpPre) x = Read(entry with { Site = HookSite.MlpPre }, layer.MlpPre(x));
-            if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x));
+            if (deepest.Site >= HookSite.MlpPre) (x, gated) = layer.MlpPre(x);
+            if (deepest.Site >= HookSite.MlpPre) Read(entry with { Site = HookSite.MlpPre }, x);
+            if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x, gated));
             if (deepest.Site == HookSite.MlpOut) Read(deepest, layer.MlpOut(x));
         }
         return [.. hooks.Select(at => found[at].MoveToOuterDisposeScope())];
@@ -152,28 +156,26 @@ public sealed class GptNeoX : IDisposable
         return Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1), Device)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The final layer norm, <c>[.., d_model]</c> to <c>[.., d_model]</c>.</summary>
-    public Tensor FinalNorm(Tensor residual) =>
-        layer_norm(residual, [Config.DModel], FinalGain, finalNormBias!, Config.LayerNormEpsilon);
+    /// <summary>The final norm, <c>[.., d_model]</c> to <c>[.., d_model]</c>.</summary>
+    public Tensor FinalNorm(Tensor residual) => OutputNorm.Apply(residual);
 
-    /// <summary>Final layer norm and unembedding: residual stream <c>[.., d_model]</c> to logits <c>[.., d_vocab]</c>.</summary>
+    /// <summary>Final norm and unembedding: residual stream <c>[.., d_model]</c> to logits <c>[.., d_vocab]</c>.</summary>
     public Tensor Unembed(Tensor residual)
     {
         using var normed = FinalNorm(residual);
-        return linear(normed, Unembedding);
+        return Unembedding.Apply(normed);
     }
 
     /// <summary>
-    /// What a direction in the residual stream does to the logits if nothing in between changed it: centred, times the final
-    /// layer norm's gain, times the unembedding (direct logit attribution, without the token-dependent norm).
+    /// What a direction in the residual stream does to the logits if nothing in between changed it: centred where the final norm
+    /// is a layer norm, times its gain, times the unembedding (direct logit attribution, without the token-dependent norm).
     /// </summary>
     /// <param name="directions"><c>[n, d_model]</c>.</param>
     /// <returns><c>[n, d_vocab]</c>.</returns>
     public Tensor DirectLogits(Tensor directions)
     {
-        using var scope = NewDisposeScope();
-        var centred = directions - directions.mean([-1], keepdim: true);
-        return linear(centred * FinalGain, Unembedding).MoveToOuterDisposeScope();
+        using var normed = OutputNorm.Directions(directions);
+        return Unembedding.Direction(normed);
     }
 
     /// <summary>The same for directions at a hook point: those inside the MLP go through its output weights first.</summary>
@@ -185,23 +187,24 @@ public sealed class GptNeoX : IDisposable
         CheckHook(at);
         if (at.Site is HookSite.MlpIn or HookSite.MlpPre) return null;
         if (at.Site != HookSite.MlpPost) return DirectLogits(directions);
-        using var outgoing = Layer(at.Layer).MlpOutDirection(directions);
+        using var outgoing = Layer(at.Layer).Down.Direction(directions);
         return DirectLogits(outgoing);
     }
 
     private Tensor RunLayer(int layer, Tensor x, Positions positions, Tap? tap, KvCache? cache)
     {
         using var scope = NewDisposeScope();
-        var (h, _) = Advance(layer, HookSite.ResidPre, HookSite.ResidPost, x, null, positions, tap, cache);
-        return Touch(tap, layer, HookSite.ResidPost, h).MoveToOuterDisposeScope();
+        var end = Advance(new HookState(new(layer, HookSite.ResidPre), x, null), HookSite.ResidPost, positions, tap, cache);
+        return Touch(tap, layer, HookSite.ResidPost, end.Activation).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Walks one layer from site to site. <paramref name="residual"/> is what the sub-blocks' outputs are added to.</summary>
-    private (Tensor H, Tensor? Residual) Advance(
-        int layer, HookSite from, HookSite to, Tensor h, Tensor? residual, Positions positions, Tap? tap, KvCache? cache)
+    /// <summary>Walks one layer from site to site.</summary>
+    private HookState Advance(HookState from, HookSite to, Positions positions, Tap? tap, KvCache? cache)
     {
+        int layer = from.At.Layer;
+        var (h, residual, gated) = (from.Activation, from.Residual, from.Gated);
         var w = Layer(layer);
-        for (var site = from; site < to; site++)
+        for (var site = from.At.Site; site < to; site++)
         {
             h = Touch(tap, layer, site, h);
             switch (site)
@@ -214,10 +217,10 @@ public sealed class GptNeoX : IDisposable
                     (residual, h) = (sum, w.MlpIn(Config.ParallelResidual ? residual! : sum));
                     break;
                 case HookSite.MlpIn:
-                    h = w.MlpPre(h);
+                    (h, gated) = w.MlpPre(h);
                     break;
                 case HookSite.MlpPre:
-                    h = w.MlpPost(h);
+                    (h, gated) = (w.MlpPost(h, gated), null);
                     break;
                 case HookSite.MlpPost:
                     h = w.MlpOut(h);
@@ -227,7 +230,7 @@ public sealed class GptNeoX : IDisposable
                     break;
             }
         }
-        return (h, residual);
+        return new HookState(new(layer, to), h, residual, gated);
     }
 
     private static Tensor Touch(Tap? tap, int layer, HookSite site, Tensor x)
@@ -238,25 +241,13 @@ public sealed class GptNeoX : IDisposable
             $"the tap at {new HookPoint(layer, site)} returned [{string.Join(", ", y.shape)}]; expected [{string.Join(", ", x.shape)}].");
     }
 
-    private Tensor Embed(Tensor tokens)
-    {
-        embedding ??= weights.ReadChecked("gpt_neox.embed_in.weight", Config.DVocab, Config.DModel);
-        return embedding.index_select(0, tokens.reshape(-1).to(Device)).view(tokens.size(0), tokens.size(1), Config.DModel);
-    }
+    private Tensor Embed(Tensor tokens, Positions positions) => (embedding ??= Config.ReadEmbedding(weights)).Apply(tokens, positions);
 
-    private NeoXLayer Layer(int layer) => layers[layer] ??= new NeoXLayer(Config, weights, layer);
+    private TransformerLayer Layer(int layer) => layers[layer] ??= Config.ReadLayer(weights, layer);
 
-    private Tensor FinalGain
-    {
-        get
-        {
-            finalNormBias ??= weights.ReadChecked("gpt_neox.final_layer_norm.bias", Config.DModel);
-            return finalNorm ??= weights.ReadChecked("gpt_neox.final_layer_norm.weight", Config.DModel);
-        }
-    }
+    private Norm OutputNorm => finalNorm ??= Config.ReadFinalNorm(weights);
 
-    private Tensor Unembedding => unembedding ??= weights.ReadChecked(
-        Config.TieWordEmbeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight", Config.DVocab, Config.DModel);
+    private Projection Unembedding => unembedding ??= Config.ReadUnembedding(weights);
 
     private void CheckTokens(Tensor tokens)
     {
@@ -279,7 +270,7 @@ public sealed class GptNeoX : IDisposable
     public void Dispose()
     {
         foreach (var layer in layers) layer?.Dispose();
-        foreach (var t in (Tensor?[])[embedding, finalNorm, finalNormBias, unembedding]) t?.Dispose();
+        foreach (var part in (IDisposable?[])[embedding, finalNorm, unembedding]) part?.Dispose();
         weights.Dispose();
     }
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tests.Models;
 
-public sealed class GptNeoXLawTests
+public sealed class ModelLawTests
 {
     public static TheoryData<HookSite, bool> Sites
     {
@@ -63,7 +63,7 @@ public sealed class GptNeoXLawTests
     {
         var config = Some.Config(layers: 3);
         var reads = new List<string>();
-        using var model = new GptNeoX(config, new Spy(Some.Weights(config), reads));
+        using var model = new Transformer(config, new Spy(Some.Weights(config), reads));
         using var tokens = Some.Tokens();
         model.Activations(new HookPoint(1, HookSite.MlpOut), tokens).Dispose();
         Assert.DoesNotContain(reads, name => name.Contains("layers.2.", StringComparison.Ordinal) || name.StartsWith("embed_out", StringComparison.Ordinal));

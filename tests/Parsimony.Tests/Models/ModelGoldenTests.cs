@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Parsimony.Tests.Models;
 
 /// <summary>Every tensor in ../shared/fixtures/neox_*, as huggingface/transformers computed it.</summary>
-public sealed class GptNeoXGoldenTests
+public sealed class ModelGoldenTests
 {
     public static TheoryData<string> All =>
         ["neox_parallel", "neox_sequential", "neox_rot1_gelu_new", "neox_gelu_fast", "neox_relu_tied", "neox_sharded", "neox_fp16",
@@ -14,8 +14,8 @@ public sealed class GptNeoXGoldenTests
 
     public static TheoryData<string> Detailed => ["neox_parallel", "neox_sequential", "neox_rot1_gelu_new"];
 
-    private static (GptNeoX Model, Golden Golden) Open(string name) =>
-        (GptNeoX.Load(Shared.Path($"fixtures/{name}")), Golden.Open($"{name}/expected"));
+    private static (Transformer Model, Golden Golden) Open(string name) =>
+        (Transformer.Load(Shared.Path($"fixtures/{name}")), Golden.Open($"{name}/expected"));
 
     [Theory, MemberData(nameof(All))]
     public void Every_activation_logit_and_loss_is_reproduced(string name)

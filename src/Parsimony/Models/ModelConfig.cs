@@ -1,0 +1,44 @@
+using System.Text.Json;
+
+namespace Parsimony.Models;
+
+/// <summary>Reads a model's shape from Hugging Face's <c>config.json</c>, whose <c>model_type</c> names the family.</summary>
+public static class ModelConfig
+{
+    private const string Supported = "supported: gpt_neox (GPT-NeoX, Pythia)";
+
+    /// <summary>Reads <c>config.json</c> of a model folder.</summary>
+    /// <exception cref="FileNotFoundException">The folder has no config.json.</exception>
+    /// <exception cref="InvalidDataException">The file is not JSON, is of another architecture, or lacks or contradicts a value.</exception>
+    public static IModelConfig Load(string folder)
+    {
+        string path = Path.Combine(folder, "config.json");
+        if (!File.Exists(path)) throw new FileNotFoundException(
+            $"'{folder}' holds no config.json. A model folder has config.json, model.safetensors (or shards with an index) and tokenizer.json.");
+        return Parse(File.ReadAllText(path), path);
+    }
+
+    /// <summary>Reads the text of a <c>config.json</c>.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="source">Where it came from, for error messages.</param>
+    /// <exception cref="InvalidDataException">As for <see cref="Load"/>.</exception>
+    public static IModelConfig Parse(string json, string source)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var config = new ConfigReader(document.RootElement);
+            IModelConfig read = config.Text("model_type", "") switch
+            {
+                GptNeoXConfig.Family => GptNeoXConfig.Read(config),
+                var other => throw new FormatException($"model_type is '{other}'; {Supported}. Name a folder of such a model."),
+            };
+            config.ThrowIfFaulty();
+            return read;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidDataException(e is FormatException ? $"{source}: {e.Message}" : $"{source} is not a usable model config: {e.Message}", e);
+        }
+    }
+}
