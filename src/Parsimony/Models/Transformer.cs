@@ -41,13 +41,13 @@ public sealed class Transformer : IDisposable
     /// <summary>SHA-256 of the weight files ; null when the model was made in memory.</summary>
     public string? Sha256 => weights.Sha256;
 
-    /// <summary>Opens a Hugging Face model folder. Reads the config and the weight files' headers, no weights yet.</summary>
+    /// <summary>Opens a model folder in Hugging Face's layout, or one with a checkpoint of llama2.c. Reads the config and the weight files' headers, no weights yet.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
     /// <param name="folder">The folder.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
     public static Transformer Load(string folder, Device? device = null) =>
-        new(ModelConfig.Load(folder), SafetensorsFolder.Open(folder), device) { Folder = folder };
+        new(ModelConfig.Load(folder), ModelWeights.Open(folder), device) { Folder = folder };
 
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;

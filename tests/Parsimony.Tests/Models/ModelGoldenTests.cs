@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tests.Models;
 
-/// <summary>Every tensor in ../shared/fixtures/neox_*, as huggingface/transformers computed it.</summary>
+/// <summary>Every tensor in ../shared/fixtures/neox_* and gpt2*, as huggingface/transformers computed it.</summary>
 public sealed class ModelGoldenTests
 {
     public static TheoryData<string> All =>
         ["neox_parallel", "neox_sequential", "neox_rot1_gelu_new", "neox_gelu_fast", "neox_relu_tied", "neox_sharded", "neox_fp16",
-            "neox_bf16", "neox_legacy_buffers"];
+            "neox_bf16", "neox_legacy_buffers", "gpt2", "gpt2_hub_layout"];
 
-    public static TheoryData<string> Detailed => ["neox_parallel", "neox_sequential", "neox_rot1_gelu_new"];
+    public static TheoryData<string> Detailed => ["neox_parallel", "neox_sequential", "neox_rot1_gelu_new", "gpt2"];
 
     private static (Transformer Model, Golden Golden) Open(string name) =>
         (Transformer.Load(Shared.Path($"fixtures/{name}")), Golden.Open($"{name}/expected"));
@@ -64,7 +64,7 @@ public sealed class ModelGoldenTests
         var (model, golden) = Open(name);
         using var _ = model;
         using var __ = golden;
-        if (!golden.Has("greedy_prompt")) return; // the legacy layout stores none
+        if (!golden.Has("greedy_prompt")) return; // the legacy layouts store none
         int[] prompt = [.. golden["greedy_prompt"].Longs().Select(i => (int)i)];
         foreach (bool cache in (bool[])[true, false])
         {
