@@ -32,6 +32,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool json, C
         if (!Json) Output.WriteLine(line);
     }
 
+    /// <summary>What people should know beside the result, a line each on standard error.</summary>
+    public void Note(IEnumerable<string> lines)
+    {
+        foreach (string line in lines) Error.WriteLine(line);
+    }
+
     /// <summary>A piece of a line for people, shown at once; nothing under --json.</summary>
     public void SayPart(string text)
     {

@@ -6,6 +6,7 @@ using Parsimony.Evaluation;
 using Parsimony.Models;
 using Parsimony.Native;
 using Parsimony.Reporting;
+using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;
 
@@ -16,7 +17,7 @@ internal sealed record EvaluateOptions
     [Description("run folder, an SAE in any format that convert knows, or a folder of runs, such as a sweep's: then a table")]
     public required string Sae { get; init; }
 
-    [Description("held-out text: .txt, .jsonl or .jsonl.gz; the default is what --held-out-fraction left out of the run's own text")]
+    [Description("held-out text: a file, folder or pattern of .txt, .jsonl, .parquet or .pgn; the default is what --held-out-fraction left out of the run's own text")]
     public string? Text { get; init; }
 
     [Description("model folder; a run folder knows its own")]
@@ -52,6 +53,8 @@ internal sealed record EvaluateOptions
         if (BatchContexts < 1) faults.Add($"batch_contexts is {BatchContexts}; it must be 1 or more");
         return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults) + ".");
     }
+
+    public TextOptions Corpus { get; init; } = new();
 }
 
 /// <summary><c>parsimony evaluate</c>: what the SAE costs and keeps when it is spliced into its model.</summary>
@@ -82,6 +85,7 @@ internal static class EvaluateCommand
         run?.Remember("evaluate", options, isBegun: false);
         var text = EvaluationText.Of(options);
         var (contexts, evaluated) = text.Pack(sae.Model, options);
+        terminal.Note(sae.Model.Notes);
         long tokens = (long)contexts.Count * options.SequenceLength;
 
         SpliceReport splice;

@@ -6,6 +6,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.FineTuning;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
+using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;
 
@@ -33,6 +34,8 @@ internal sealed record FinetuneOptions
 
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
+
+    public TextOptions Corpus { get; init; } = new();
 
     public SftOptions Sft { get; init; } = new();
 }
@@ -97,7 +100,7 @@ internal static class FinetuneCommand
 
     private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedSae sae, FinetuneOptions options)
     {
-        List<SftExample> Load(string path) => SftExamples.Load(path, sae.Model.Tokenizer, options.Sft.SequenceLength);
+        List<SftExample> Load(string path) => SftExamples.Load(path, sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))
             : SftExamples.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }

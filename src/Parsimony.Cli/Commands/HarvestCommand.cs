@@ -16,7 +16,7 @@ internal sealed record HarvestOptions
     [Description("model folder in the Hugging Face layout")]
     public required string Model { get; init; }
 
-    [Description("text to harvest activations from: .txt, .jsonl or .jsonl.gz")]
+    [Description("text to harvest activations from: a file, folder or pattern of .txt, .jsonl, .parquet or .pgn")]
     public required string Text { get; init; }
 
     [Description("where to read, one or more: blocks.<layer>.<site>; one pass of the model serves them all")]
@@ -39,6 +39,8 @@ internal sealed record HarvestOptions
 
     [Description("print disk, memory and time needed, and do nothing")]
     public bool Plan { get; init; }
+
+    public TextOptions Corpus { get; init; } = new();
 
     public ActivationCacheOptions Cache { get; init; } = new();
 
@@ -69,10 +71,11 @@ internal static class HarvestCommand
         model.EnsureHas(options.Hook);
         if (options.MaxTokens is { } most && most < options.SequenceLength)
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
-        var contexts = model.PackTraining(options.Text, options.SequenceLength, options.HeldOutFraction,
+        var contexts = model.PackTraining(options.Text, options.Corpus, options.SequenceLength, options.HeldOutFraction,
             (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
-        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction);
+        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction, options.Corpus);
+        terminal.Note(model.Notes);
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
         var plan = Plans.Harvest(model.Model, source, begun, options);

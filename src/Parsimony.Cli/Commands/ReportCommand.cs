@@ -8,6 +8,7 @@ using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
+using Parsimony.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,6 +40,8 @@ internal sealed record ReportOptions
     public string[] Prompts { get; init; } = [];
 
     public SamplingOptions Sampling { get; init; } = new() { MaxNewTokens = 60, Temperature = 0.8, TopP = 0.95 };
+
+    public TextOptions Corpus { get; init; } = new();
 }
 
 /// <summary><c>parsimony report</c>: features with their contexts, what fine-tuning moved, text before and after, one page of it all.</summary>
@@ -64,7 +67,8 @@ internal static class ReportCommand
         var train = run.Recall<TrainOptions>("train");
         string text = options.Text ?? train?.Text
             ?? throw new ArgumentException("the run does not say what text its SAE was trained on. Name a text with --text.");
-        var contexts = sae.Model.PackTraining(text, train?.SequenceLength ?? 128, options.Text is null ? train!.HeldOutFraction : 0, options.MaxContexts);
+        var contexts = sae.Model.PackTraining(text, options.Text is null ? train!.Corpus : options.Corpus, train?.SequenceLength ?? 128, options.Text is null ? train!.HeldOutFraction : 0, options.MaxContexts);
+        terminal.Note(sae.Model.Notes);
 
         var (dials, adapter) = run.LoadAdapter(sae);
         using var _ = dials;

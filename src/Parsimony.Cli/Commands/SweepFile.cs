@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Activations;
 using Parsimony.Files;
+using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;
 
@@ -64,7 +65,17 @@ internal static class SweepFile
             if ((common.Cache is null ? common.HeldOutFraction : ActivationCacheManifest.Load(common.Cache).HeldOutFraction) == 0) throw new InvalidDataException(
                 $"{path}: {Evaluate} has no \"text\"; name the held-out text to evaluate on, or hold out a part of the training text (\"held_out_fraction\").");
         }
-        else if (!File.Exists(text.ToString())) throw new InvalidDataException($"{path}: {Evaluate}.text '{text}' does not exist; expected a .txt, .jsonl or .jsonl.gz file.");
+        else
+        {
+            try
+            {
+                Corpus.Open(text.ToString());
+            }
+            catch (Exception e) when (e is FileNotFoundException or ArgumentException)
+            {
+                throw new InvalidDataException($"{path}: {Evaluate}.text: {e.Message}");
+            }
+        }
         json["sae"] = common.Out;
         if (!json.ContainsKey("device")) json["device"] = common.Device;
         try

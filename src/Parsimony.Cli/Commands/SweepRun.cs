@@ -38,6 +38,7 @@ internal static class SweepRun
     {
         HookPoint[] hooks = [.. members.SelectMany(m => TrainCommand.Hooks(m.Options)).Distinct()];
         using var data = TrainingData.Open(common, hooks);
+        terminal.Note(data.Notes);
         if (common.Plan) return TrainCommand.Plan(data, common, [.. members.Select(m => m.Options)], terminal);
         using var source = new ActivationBuffer(data.Activations, common.Buffer);
         Plans.Training(data, source, [.. members.Select(m => m.Options)], common.Out).Ensure("The sweep", common.Out);

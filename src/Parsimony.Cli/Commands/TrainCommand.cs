@@ -24,7 +24,7 @@ internal sealed record TrainOptions
     [Description("model folder in the Hugging Face layout; needed unless --cache is given")]
     public string? Model { get; init; }
 
-    [Description("text to harvest activations from: .txt, .jsonl or .jsonl.gz; needed unless --cache is given")]
+    [Description("text to harvest activations from: a file, folder or pattern of .txt, .jsonl, .parquet or .pgn; needed unless --cache is given")]
     public string? Text { get; init; }
 
     [Description("activations that 'parsimony harvest' kept, instead of a model and a text")]
@@ -50,6 +50,8 @@ internal sealed record TrainOptions
 
     [Description("print memory, disk and time needed, and do nothing")]
     public bool Plan { get; init; }
+
+    public TextOptions Corpus { get; init; } = new();
 
     public ActivationBufferOptions Buffer { get; init; } = new();
 
@@ -89,6 +91,7 @@ internal static class TrainCommand
         {
             if (options.Sweep is not null) return SweepRun.Run(SweepFile.Read(options.Sweep, bind), terminal);
             using var data = TrainingData.Open(options, Hooks(options));
+            terminal.Note(data.Notes);
             if (options.Plan) return Plan(data, options, [options], terminal);
             var run = RunFolder.At(options.Out);
             var report = Run(data, options, run, terminal);

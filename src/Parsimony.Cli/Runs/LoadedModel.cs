@@ -10,6 +10,8 @@ internal sealed class LoadedModel : IDisposable
 {
     private LoadedModel(Transformer model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
 
+    private readonly List<string> notes = [];
+
     public Transformer Model { get; }
 
     public Tokenizer Tokenizer { get; }
@@ -28,29 +30,40 @@ internal sealed class LoadedModel : IDisposable
         return new LoadedModel(model, tokenizer);
     }
 
-    /// <summary>Packs a text file into contexts the model can take.</summary>
+    /// <summary>What of the texts packed so far could not be read and was passed over, a sentence for each; most often none.</summary>
+    public IReadOnlyList<string> Notes => notes;
+
+    /// <summary>Packs a text into contexts the model can take.</summary>
+    /// <param name="text">As <see cref="Corpus.Open"/> takes it.</param>
+    /// <param name="options">How it is read.</param>
+    /// <param name="sequenceLength">Tokens of a context.</param>
+    /// <param name="limit">Contexts at most; null: all.</param>
     /// <exception cref="ArgumentException">The contexts would be longer than the model was made for.</exception>
-    public List<int[]> Pack(string text, int sequenceLength, int? limit = null)
-    {
-        EnsureTakes(sequenceLength);
-        return ContextPacker.PackFile(text, Tokenizer, sequenceLength, limit: limit);
-    }
+    public List<int[]> Pack(string text, TextOptions options, int sequenceLength, int? limit = null) =>
+        Packed(Corpus.Open(text, options), sequenceLength, null, limit).Contexts;
 
     /// <summary>The same without the documents that are held out; 0: none are.</summary>
     /// <exception cref="InvalidDataException">One of the two sides is shorter than a context.</exception>
-    public List<int[]> PackTraining(string text, int sequenceLength, double heldOutFraction, int? limit = null)
+    public List<int[]> PackTraining(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null)
     {
-        if (heldOutFraction == 0) return Pack(text, sequenceLength, limit);
-        PackHeldOut(text, sequenceLength, heldOutFraction, limit: 1); // found out before a long training, not after it
-        return ContextPacker.PackSide(text, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.Training), limit).Contexts;
+        if (heldOutFraction == 0) return Pack(text, options, sequenceLength, limit);
+        var corpus = Corpus.Open(text, options);
+        EnsureTakes(sequenceLength);
+        ContextPacker.Pack(corpus, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit: 1); // found out before a long training, not after it
+        return Packed(corpus, sequenceLength, new TextSplit(heldOutFraction, TextSide.Training), limit).Contexts;
     }
 
     /// <summary>The same of just the documents that are held out.</summary>
     /// <exception cref="InvalidDataException">They are shorter than a context.</exception>
-    public PackedSide PackHeldOut(string text, int sequenceLength, double heldOutFraction, int? limit = null)
+    public PackedText PackHeldOut(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null) =>
+        Packed(Corpus.Open(text, options), sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit);
+
+    private PackedText Packed(Corpus text, int sequenceLength, TextSplit? split, int? limit)
     {
         EnsureTakes(sequenceLength);
-        return ContextPacker.PackSide(text, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit);
+        var packed = ContextPacker.Pack(text, Tokenizer, sequenceLength, split, limit);
+        if (packed.Bad.Sentence is { } sentence) notes.Add(sentence);
+        return packed;
     }
 
     private void EnsureTakes(int sequenceLength)

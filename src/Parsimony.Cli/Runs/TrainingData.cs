@@ -69,7 +69,7 @@ internal sealed class TrainingData : IDisposable
     private static TrainingData Open(LoadedModel model, TrainOptions options, IReadOnlyList<HookPoint> hooks, IDisposable? owned)
     {
         model.EnsureHas(hooks);
-        var contexts = model.PackTraining(options.Text!, options.SequenceLength, options.HeldOutFraction);
+        var contexts = model.PackTraining(options.Text!, options.Corpus, options.SequenceLength, options.HeldOutFraction);
         return new TrainingData(new Harvester(model.Model, hooks, contexts, options.Buffer.HarvestBatchContexts), model, owned)
         {
             ModelName = model.Name,
@@ -82,6 +82,9 @@ internal sealed class TrainingData : IDisposable
 
     /// <summary>The model that is run; null for a cache.</summary>
     public Transformer? Model => model?.Model;
+
+    /// <summary>What of the text could not be read and was passed over, for people.</summary>
+    public IReadOnlyList<string> Notes => model?.Notes ?? [];
 
     public void Dispose() => owned?.Dispose();
 }

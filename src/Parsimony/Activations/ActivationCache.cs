@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,7 +15,9 @@ namespace Parsimony.Activations;
 /// <param name="Text">Name of the text, for people; null when unknown.</param>
 /// <param name="TextPath">Where it was; null when unknown.</param>
 /// <param name="HeldOutFraction">Share of its documents that were left out; 0: none.</param>
-public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null, string? TextPath = null, double HeldOutFraction = 0);
+/// <param name="Corpus">How it was read; null when unknown.</param>
+public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null, string? TextPath = null, double HeldOutFraction = 0,
+    TextOptions? Corpus = null);
 
 /// <summary>
 /// Writes activations to disk, to be trained on without the text or the model (<see cref="CachedActivations"/>). A folder of safetensors
@@ -44,6 +47,7 @@ public static class ActivationCache
             Text = origin.Text,
             TextPath = origin.TextPath,
             HeldOutFraction = origin.HeldOutFraction,
+            Corpus = origin.Corpus,
             TokensSha256 = Hash(contexts),
             Hooks = [.. source.Hooks.Select(at => new CachedHook(at, source.Width(at)))],
             SequenceLength = source.SequenceLength,

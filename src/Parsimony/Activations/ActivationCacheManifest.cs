@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Text;
 
 namespace Parsimony.Activations;
 
@@ -51,6 +52,9 @@ public sealed record ActivationCacheManifest
 
     /// <summary>Share of the text's documents that were left out, to be evaluated on. Default 0: none.</summary>
     public double HeldOutFraction { get; init; }
+
+    /// <summary>How the text was read; null when unknown.</summary>
+    public TextOptions? Corpus { get; init; }
 
     /// <summary>SHA-256 over all token ids as little-endian int32, context after context.</summary>
     public required string TokensSha256 { get; init; }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Parsimony.Text;
 using Parsimony.Tokens;
@@ -9,10 +8,10 @@ namespace Parsimony.FineTuning;
 public static class SftExamples
 {
     /// <summary>
-    /// Reads a text file (packed into contexts, every token a target) or, where the first line of a .jsonl or .jsonl.gz has the fields
+    /// Reads a text (packed into contexts, every token a target) or, where the first line of a .jsonl, .jsonl.gz or .jsonl.zst has the fields
     /// <c>prompt</c> and <c>completion</c>, pairs of which only the completion and the end of text after it are targets.
     /// </summary>
-    /// <param name="path">A .txt, .jsonl or .jsonl.gz file.</param>
+    /// <param name="path">A text, as <see cref="Corpus.Open"/> takes it.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="sequenceLength">Tokens per context, 2 or more.</param>
     /// <param name="text">How documents are told apart in a text file.</param>
@@ -73,9 +72,11 @@ public static class SftExamples
         return ([.. examples.Where((_, i) => !chosen.Contains(i))], [.. examples.Where((_, i) => chosen.Contains(i))]);
     }
 
+    private static readonly string[] JsonLineEnds = [".jsonl", ".jsonl.gz", ".jsonl.zst"];
+
     private static bool HoldsPairs(string path)
     {
-        bool isJsonLines = path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".jsonl.gz", StringComparison.OrdinalIgnoreCase);
+        bool isJsonLines = JsonLineEnds.Any(end => path.EndsWith(end, StringComparison.OrdinalIgnoreCase));
         if (!isJsonLines || !File.Exists(path)) return false; // the reader of documents says what is missing
         try
         {
@@ -108,15 +109,7 @@ public static class SftExamples
 
     private static IEnumerable<string> Lines(string path)
     {
-        using var reader = Documents.Open(path, zipped: path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase));
-        var line = new StringBuilder();
-        foreach (var (content, end) in TextLines.Read(reader, path))
-        {
-            line.Append(content.Span);
-            if (end.Length == 0) continue;
-            yield return line.ToString();
-            line.Clear();
-        }
-        if (line.Length > 0) yield return line.ToString();
+        using var reader = TextFile.Open(path);
+        foreach (string line in TextLines.Whole(reader, path)) yield return line;
     }
 }

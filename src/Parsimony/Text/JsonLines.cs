@@ -9,7 +9,7 @@ internal static partial class JsonLines
 {
     private const int LongestLine = 1 << 28;
 
-    public static IEnumerable<TextPiece> Read(Func<TextReader> open, string path, string field)
+    public static IEnumerable<TextRecord> Read(Func<TextReader> open, string path, string field, BadRecords bad, long from)
     {
         using var reader = open();
         var line = new StringBuilder();
@@ -20,21 +20,26 @@ internal static partial class JsonLines
             if (line.Length > LongestLine)
                 throw Refuse(path, number, field, $"the line is longer than {LongestLine} characters");
             if (end.Length == 0) continue;
-            foreach (var piece in Pieces(line.ToString(), path, number, field)) yield return piece;
+            if (number > from)
+                foreach (var piece in TextPiece.Of(Document(line.ToString(), path, number, field, bad))) yield return new(piece, number - 1);
             line.Clear();
             number++;
         }
-        foreach (var piece in Pieces(line.ToString(), path, number, field, " and the file ends there: it may be cut short")) yield return piece;
+        if (number <= from) yield break;
+        foreach (var piece in TextPiece.Of(Document(line.ToString(), path, number, field, bad, " and the file ends there: it may be cut short"))) yield return new(piece, number - 1);
     }
 
-    private static IEnumerable<TextPiece> Pieces(string line, string path, int number, string field, string atEnd = "")
+    private static string Document(string line, string path, int number, string field, BadRecords bad, string atEnd = "")
     {
-        if (string.IsNullOrWhiteSpace(line)) yield break;
-        string text = TextOf(line, path, number, field, atEnd);
-        for (int at = 0, end; at < text.Length; at = end)
+        if (string.IsNullOrWhiteSpace(line)) return "";
+        try
         {
-            end = at + SafeCut.Length(text.AsSpan(at), SafeCut.PieceChars);
-            yield return new(text[at..end], EndsDocument: end == text.Length);
+            return TextOf(line, path, number, field, atEnd);
+        }
+        catch (InvalidDataException e)
+        {
+            bad.Add(e);
+            return "";
         }
     }
 
@@ -47,7 +52,7 @@ internal static partial class JsonLines
             using var json = JsonDocument.Parse(line);
             if (json.RootElement.ValueKind != JsonValueKind.Object)
                 throw Refuse(path, number, field, $"this is {Kind(json.RootElement)}, not an object");
-            if (!json.RootElement.TryGetProperty(field, out var text))
+            if (!Find(json.RootElement, field, out var text))
                 throw Refuse(path, number, field, $"the object has no \"{field}\" (it has: "
                     + string.Join(", ", json.RootElement.EnumerateObject().Take(8).Select(p => p.Name)) + ")");
             if (text.ValueKind != JsonValueKind.String) throw Refuse(path, number, field, $"\"{field}\" is {Kind(text)}, not a string");
@@ -57,6 +62,14 @@ internal static partial class JsonLines
         {
             throw Refuse(path, number, field, $"this is not valid JSON (at byte {e.BytePositionInLine} of the line{atEnd})");
         }
+    }
+
+    /// <summary>The field of that very name, else the one inside others that outer.inner names.</summary>
+    private static bool Find(JsonElement from, string field, out JsonElement found)
+    {
+        if (from.TryGetProperty(field, out found)) return true;
+        int dot = field.IndexOf('.');
+        return dot > 0 && from.TryGetProperty(field[..dot], out var inner) && inner.ValueKind == JsonValueKind.Object && Find(inner, field[(dot + 1)..], out found);
     }
 
     private static string Kind(JsonElement element) => element.ValueKind switch
@@ -71,7 +84,7 @@ internal static partial class JsonLines
 
     private static InvalidDataException Refuse(string path, int number, string field, string fault) => new(
         $"'{path}', line {number}: {fault}. Each line must be one JSON object with a text in its field \"{field}\", "
-        + $"such as {{\"{field}\": \"Once upon a time\"}}. Correct or delete the line, or name another field.");
+        + $"such as {{\"{field}\": \"Once upon a time\"}}. Correct or delete the line, name another field with --text-column, or pass over broken lines with --skip-bad.");
 
     /// <summary>Every escape in turn, so that half a surrogate pair (no character, and refused by the JSON reader) can be told apart.</summary>
     [GeneratedRegex(@"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)")]

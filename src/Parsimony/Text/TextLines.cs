@@ -1,3 +1,6 @@
+using System.Text;
+using ZstdSharp;
+
 namespace Parsimony.Text;
 
 /// <summary>A line, or a part of one that is longer than the buffer.</summary>
@@ -40,15 +43,34 @@ internal static class TextLines
         if (end > 0) yield return new(buffer.AsMemory(0, end), "");
     }
 
+    /// <summary>The same as strings, each line whole and without its line break.</summary>
+    /// <exception cref="InvalidDataException">The archive is broken, or a line is longer than <paramref name="longest"/> characters.</exception>
+    public static IEnumerable<string> Whole(TextReader reader, string path, int longest = 1 << 28)
+    {
+        var line = new StringBuilder();
+        long number = 1;
+        foreach (var (content, end) in Read(reader, path))
+        {
+            line.Append(content.Span);
+            if (line.Length > longest) throw new InvalidDataException($"'{path}', line {number}: the line is longer than {longest} characters. Break it into lines, or delete it.");
+            if (end.Length == 0) continue;
+            yield return line.ToString();
+            line.Clear();
+            number++;
+        }
+        if (line.Length > 0) yield return line.ToString();
+    }
+
     private static int Fill(TextReader reader, Span<char> free, string path)
     {
         try
         {
             return reader.Read(free);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or ZstdException or EndOfStreamException)
         {
-            throw new InvalidDataException($"'{path}' is not a whole gzip file ({e.Message.TrimEnd('.')}). Fetch or compress it again.", e);
+            string archive = Path.GetExtension(path).ToLowerInvariant() switch { ".zst" => "zstd", ".zip" => "zip", _ => "gzip" };
+            throw new InvalidDataException($"'{path}' is not a whole {archive} file ({e.Message.TrimEnd('.')}). Fetch or compress it again.", e);
         }
     }
 }

@@ -4,10 +4,11 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Tokens;
 
-/// <summary>The contexts of one side of a text.</summary>
+/// <summary>The contexts of a text, or of one side of it.</summary>
 /// <param name="Contexts">Of one length, at least one.</param>
 /// <param name="Documents">From how many documents they are.</param>
-public sealed record PackedSide(List<int[]> Contexts, int Documents);
+/// <param name="Bad">What of the text could not be read.</param>
+public sealed record PackedText(List<int[]> Contexts, int Documents, BadRecords Bad);
 
 /// <summary>Documents, one after the other, cut into contexts of one length.</summary>
 public static class ContextPacker
@@ -27,45 +28,23 @@ public static class ContextPacker
         return Whole(pieces, tokenizer, sequenceLength, leftOver: null);
     }
 
-    /// <summary>The contexts of a file.</summary>
-    /// <param name="path">A text file that <see cref="Documents.Read"/> reads.</param>
+    /// <summary>The contexts of a text, or of one side of it, its documents told apart by their content; the others are passed over.</summary>
+    /// <param name="text">What to read.</param>
     /// <param name="tokenizer">Makes the ids.</param>
     /// <param name="sequenceLength">Tokens per context, at least 1.</param>
-    /// <param name="options">How documents are told apart; null is the default.</param>
-    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole file.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ArgumentException">The file's kind, the options or a number are not allowed.</exception>
-    /// <exception cref="InvalidDataException">The file is broken, or its text is shorter than one context.</exception>
-    public static List<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
-        if (limit is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(limit));
-        int tokens = 0;
-        List<int[]> contexts = [.. Whole(Documents.Read(path, options), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
-        return contexts.Count > 0 ? contexts : throw new InvalidDataException(
-            $"'{path}' has {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. "
-            + "Give a longer text or a smaller sequence length.");
-    }
-
-    /// <summary>The contexts of one side of a file, its documents told apart by their content; the others are passed over.</summary>
-    /// <param name="path">A text file that <see cref="Documents.Read"/> reads.</param>
-    /// <param name="tokenizer">Makes the ids.</param>
-    /// <param name="sequenceLength">Tokens per context, at least 1.</param>
-    /// <param name="split">Which side.</param>
-    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole file.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ArgumentException">The file's kind or a number is not allowed.</exception>
-    /// <exception cref="InvalidDataException">The file is broken, or this side of it is shorter than one context.</exception>
-    public static PackedSide PackSide(string path, Tokenizer tokenizer, int sequenceLength, TextSplit split, int? limit = null)
+    /// <param name="split">Which side; null: the whole.</param>
+    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole text.</param>
+    /// <exception cref="ArgumentException">A number is not allowed.</exception>
+    /// <exception cref="InvalidDataException">The text is broken, or it, or this side of it, is shorter than one context.</exception>
+    public static PackedText Pack(Corpus text, Tokenizer tokenizer, int sequenceLength, TextSplit? split = null, int? limit = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
         if (limit is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(limit));
         int tokens = 0, documents = 0;
-        List<int[]> contexts = [.. Whole(Counted(split.Of(Documents.Read(path))), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
-        return contexts.Count > 0 ? new(contexts, documents) : throw new InvalidDataException(
-            $"The {(split.Side == TextSide.HeldOut ? "held-out" : "training")} side of '{path}' ({split.Percent} of its documents are to be held out) has {documents} documents "
-            + $"of {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a text of more documents (in a .txt they stand between lines of "
-            + $"'{new TextOptions().Separator}'), another fraction or a smaller sequence length.");
+        var reader = text.Read();
+        var pieces = split?.Of(reader.Pieces()) ?? reader.Pieces();
+        List<int[]> contexts = [.. Whole(Counted(pieces), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
+        return contexts.Count > 0 ? new(contexts, documents, reader.Bad) : throw TooShort(text, sequenceLength, split, documents, tokens, reader.Bad);
 
         IEnumerable<TextPiece> Counted(IEnumerable<TextPiece> pieces)
         {
@@ -78,6 +57,18 @@ public static class ContextPacker
             }
         }
     }
+
+    /// <summary>The contexts of a text that is named by its path.</summary>
+    /// <param name="path">A text, as <see cref="Corpus.Open"/> takes it.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    /// <param name="sequenceLength">Tokens per context, at least 1.</param>
+    /// <param name="options">How it is read; null is the default.</param>
+    /// <param name="limit">Contexts to read at most, at least 1; null reads the whole text.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ArgumentException">The file's kind, the options or a number are not allowed.</exception>
+    /// <exception cref="InvalidDataException">The file is broken, or its text is shorter than one context.</exception>
+    public static List<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null) =>
+        Pack(Corpus.Open(path, options), tokenizer, sequenceLength, null, limit).Contexts;
 
     /// <summary>Contexts as one tensor.</summary>
     /// <param name="contexts">At least one, all of the same length.</param>
@@ -96,6 +87,12 @@ public static class ContextPacker
         }
         return tensor(ids, [contexts.Count, length], device: CPU);
     }
+
+    private static InvalidDataException TooShort(Corpus text, int sequenceLength, TextSplit? split, int documents, int tokens, BadRecords bad) => new((split is null
+        ? $"'{text.Path}' has {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a longer text or a smaller sequence length."
+        : $"The {(split.Side == TextSide.HeldOut ? "held-out" : "training")} side of '{text.Path}' ({split.Percent} of its documents are to be held out) has {documents} documents "
+            + $"of {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a text of more documents (in a .txt they stand between lines of "
+            + $"'{text.Options.Separator}'), another fraction or a smaller sequence length.") + (bad.Sentence is { } passed ? " " + passed : ""));
 
     private static IEnumerable<int[]> Whole(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength, Action<int>? leftOver)
     {

@@ -14,7 +14,7 @@ public sealed class JsonLinesTests : IDisposable
     private List<string> Read(string name, byte[] file, string field = "text")
     {
         File.WriteAllBytes(_folder.File(name), file);
-        return PlainTextTests.Whole(Documents.Read(_folder.File(name), new TextOptions { TextField = field }));
+        return PlainTextTests.Whole(Documents.Read(_folder.File(name), new TextOptions { TextColumn = field }));
     }
 
     private static byte[] Zip(params byte[][] members)
@@ -69,7 +69,7 @@ public sealed class JsonLinesTests : IDisposable
     {
         var error = Assert.Throws<InvalidDataException>(() => Read("a.jsonl", Encoding.UTF8.GetBytes("{\"text\": \"one\"}\n\n" + line + "\n")));
         Assert.Equal($"'{_folder.File("a.jsonl")}', line 3: {fault}. Each line must be one JSON object with a text in its field \"text\", "
-            + "such as {\"text\": \"Once upon a time\"}. Correct or delete the line, or name another field.", error.Message);
+            + "such as {\"text\": \"Once upon a time\"}. Correct or delete the line, name another field with --text-column, or pass over broken lines with --skip-bad.", error.Message);
     }
 
     [Fact]

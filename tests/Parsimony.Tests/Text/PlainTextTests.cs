@@ -109,18 +109,18 @@ public sealed class PlainTextTests
         using var folder = new TemporaryFolder();
         string pdf = folder.File("a.pdf"), missing = folder.File("b.txt");
         File.WriteAllText(pdf, "x");
-        Assert.Equal($"'{pdf}' is not a kind of text file this reads. Allowed are .txt, .jsonl, .jsonl.gz and .json.gz; convert or rename it.",
+        Assert.Equal($"'{pdf}' is not a kind of text file this reads. Allowed are {TextFile.Kinds}; convert or rename it.",
             Assert.Throws<ArgumentException>(() => Documents.Read(pdf)).Message);
-        Assert.Equal($"There is no file '{missing}'. Give a .txt, .jsonl, .jsonl.gz or .json.gz file.",
+        Assert.Equal($"There is no file or folder '{missing}'. Give a text: {TextFile.Kinds}, or a folder or a pattern of such.",
             Assert.Throws<FileNotFoundException>(() => Documents.Read(missing)).Message);
     }
 
     [Fact]
     public void Options_name_every_fault_and_have_these_defaults()
     {
-        Assert.Equal(new TextOptions { Separator = "<|endoftext|>", TextField = "text" }, new TextOptions().Validated());
+        Assert.Equal(new TextOptions { Separator = "<|endoftext|>", TextColumn = "text", SkipBad = false, ShuffleDocuments = 0, ShuffleSeed = 0, Shards = 1, Shard = 0 }, new TextOptions().Validated());
         Assert.Equal("separator is empty or has a line break; give the content of one line, or null for one document per file; "
-            + "text_field is empty; give the name of the field that holds the text.",
-            Assert.Throws<ArgumentException>(() => new TextOptions { Separator = "a\n", TextField = "" }.Validated()).Message);
+            + "text_column is empty; give the name of the field or column that holds the text; shuffle_documents is -1; give 0 or more; shard is 2; of 2 give 0 to 1.",
+            Assert.Throws<ArgumentException>(() => new TextOptions { Separator = "a\n", TextColumn = "", ShuffleDocuments = -1, Shards = 2, Shard = 2 }.Validated()).Message);
     }
 }

@@ -71,17 +71,18 @@ public sealed class ContextPackerTests
         string path = folder.File("a.txt");
         File.WriteAllText(path, string.Join("\n<|endoftext|>\n", ["hello", "help", "hello", "hello", "help"])); // at 0.1 the latter are held out
         var (hello, help) = (new TextSplit(0.1, TextSide.Training), new TextSplit(0.1, TextSide.HeldOut));
-        var (contexts, documents) = ContextPacker.PackSide(path, Tiny, 2, hello);
+        var text = Corpus.Open(path);
+        var (contexts, documents, _) = ContextPacker.Pack(text, Tiny, 2, hello);
         Assert.Equal([[260, 0], [260, 0], [260, 0]], contexts);
         Assert.Equal(3, documents);
-        (contexts, documents) = ContextPacker.PackSide(path, Tiny, 4, help);
+        (contexts, documents, _) = ContextPacker.Pack(text, Tiny, 4, help);
         Assert.Equal([[257, 109, 113, 0], [257, 109, 113, 0]], contexts);
         Assert.Equal(2, documents);
-        (contexts, documents) = ContextPacker.PackSide(path, Tiny, 2, hello, limit: 2);
+        (contexts, documents, _) = ContextPacker.Pack(text, Tiny, 2, hello, limit: 2);
         Assert.Equal((2, 2), (contexts.Count, documents));
         Assert.Equal($"The training side of '{path}' (10 % of its documents are to be held out) has 3 documents of 6 tokens (end-of-text included), but one context needs 20. "
             + "Give a text of more documents (in a .txt they stand between lines of '<|endoftext|>'), another fraction or a smaller sequence length.",
-            Assert.Throws<InvalidDataException>(() => ContextPacker.PackSide(path, Tiny, 20, hello)).Message);
+            Assert.Throws<InvalidDataException>(() => ContextPacker.Pack(text, Tiny, 20, hello)).Message);
     }
 
     [Fact]
