@@ -57,14 +57,14 @@ public sealed record SaeBenchOptions
 /// <param name="Density">Share of active entries that was set up.</param>
 /// <param name="RatioAutograd">Time of plain autograd by ours.</param>
 /// <param name="RatioDense">Time of the hand-derived dense step by ours.</param>
-/// <param name="TimesLimit">Our time by that of the encoder's FLOPs at the measured peak plus one pass over parameters and moments.</param>
+/// <param name="TimesLimit">Our median time by that of the encoder's FLOPs at the best rate measured plus the fastest pass over parameters and moments.</param>
 /// <param name="TokensPerSecond">Ours.</param>
 /// <param name="PeakBytes">Resident memory that training with our step took at most; null where it cannot be read.</param>
 /// <param name="AutogradMilliseconds">Median time of a step.</param>
 /// <param name="DenseMilliseconds">Median time of a step.</param>
 /// <param name="OursMilliseconds">Median time of a step.</param>
-/// <param name="LimitMilliseconds">Median of the limit.</param>
-/// <param name="PeakGflops">Median of the measured peak, billions of FLOPs per second.</param>
+/// <param name="LimitMilliseconds">That limit.</param>
+/// <param name="PeakGflops">Best rate measured, billions of FLOPs per second.</param>
 /// <param name="MeasuredDensity">Share of active entries at the end.</param>
 /// <param name="ForeignLoad">Share of the cores' time that other processes took.</param>
 /// <param name="Rounds">Rounds measured.</param>

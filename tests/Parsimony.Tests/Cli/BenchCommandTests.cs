@@ -22,6 +22,16 @@ public sealed class BenchCommandTests
         Assert.All(rows, row => Assert.InRange(row.GetProperty("measured_density").GetDouble() / row.GetProperty("density").GetDouble(), 0.5, 1.5));
     }
 
+    [Fact]
+    public void Bench_architectures_gives_one_object_per_architecture_with_the_L0_that_was_asked_for()
+    {
+        var rows = Json("bench", "architectures", "--d-model", "64", "--d-sae", "512", "--l0", "8", "--batch-tokens", "64", "--rounds", "1", "--json").EnumerateArray().ToArray();
+        Assert.Equal(["standard", "standard-free", "topk", "batchtopk", "matryoshka_batchtopk", "jumprelu", "gated"], rows.Select(r => r.GetProperty("architecture").GetString()));
+        Assert.All(rows, row => Assert.InRange(row.GetProperty("l0").GetDouble(), 4, 12));
+        Assert.All(rows, row => Assert.True(row.GetProperty("ratio_dense").GetDouble() > 0));
+        Assert.Contains("d_model is 40; allowed: multiples of 32", Fail(null, "bench", "architectures", "--d-model", "40"), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--shapes", "512", "'512' in shapes is not a pair such as 512x2048.")]
     [InlineData("--densities", "2", "'2' in densities is not a share above 0 and below 1.")]

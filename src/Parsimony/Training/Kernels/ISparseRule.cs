@@ -7,7 +7,7 @@ namespace Parsimony.Training.Kernels;
 /// What sets one architecture's sparse step apart: which pre-activations become entries, what they are worth, what their reconstructions are, and what a
 /// gradient at a value is before the activation function. The passes do the rest, the same for all.
 /// </summary>
-internal unsafe interface ISparseRule : IDisposable
+internal interface ISparseRule : IDisposable
 {
     /// <summary>What is learnt of each latent besides its two rows, by name on disk.</summary>
     IReadOnlyList<LatentParameter> Parameters { get; }
@@ -87,66 +87,3 @@ internal readonly record struct Reconstruction(int Start, int Count, bool OfSeco
 /// <param name="Sparsity">Its share in the sparsity term, times the batch.</param>
 /// <param name="RowWeight">What the sparsity term adds to the gradient of the decoder row, as a multiple of the row.</param>
 internal readonly record struct LatentGradients(float Product, float Along, float Fires, float Sum, float Sparsity, float RowWeight = 0);
-
-/// <summary>What a rule needs of a step to find its entries.</summary>
-/// <param name="X"><c>[batch, d_model]</c>.</param>
-/// <param name="Inputs">The schedules' numbers.</param>
-/// <param name="Encoder">Finds entries.</param>
-/// <param name="Active">Where they go; empty.</param>
-/// <param name="Team">For what can be shared.</param>
-/// <param name="NoFloors">Zeros, a floor for each token of the padded batch.</param>
-/// <param name="WEnc"><c>[d_sae, d_model]</c>.</param>
-/// <param name="WDec"><c>[d_sae, d_model]</c>.</param>
-/// <param name="OffInput">b_dec, where the encoder takes it off its input; else null.</param>
-internal sealed record SparseBatch(
-    Tensor X, SaeStepInputs Inputs, IEncoderProduct Encoder, ActiveEntries Active, ThreadTeam Team, NativeArray<float> NoFloors, Tensor WEnc, Tensor WDec, Tensor? OffInput)
-{
-    /// <summary>Tokens.</summary>
-    public int Tokens => (int)X.shape[0];
-}
-
-/// <summary>Gradients of some latents' rows that do not come from entries. Such a latent has none.</summary>
-/// <param name="index">By latent: the row, or -1; <c>[d_sae]</c>.</param>
-/// <param name="wEnc">Gradients of encoder rows, <c>[n, d_model]</c>.</param>
-/// <param name="wDec">Of decoder rows.</param>
-internal sealed unsafe class ExtraRows(int[] index, Tensor wEnc, Tensor wDec)
-{
-    private readonly float* encoder = wEnc.Pointer(), decoder = wDec.Pointer();
-    private readonly long width = wEnc.shape[1];
-
-    public float* WEnc(int latent) => index[latent] < 0 ? null : encoder + index[latent] * width;
-
-    public float* WDec(int latent) => index[latent] < 0 ? null : decoder + index[latent] * width;
-}
-
-/// <summary>One number of each latent that is learnt, with the gradient that a rule fills in.</summary>
-internal sealed unsafe class LatentParameter : IDisposable
-{
-    private readonly NativeArray<float> gradients;
-    private readonly float* values;
-
-    /// <param name="name">On disk.</param>
-    /// <param name="first">First values, <c>[d_sae]</c>, copied.</param>
-    public LatentParameter(string name, Tensor first)
-    {
-        (Name, Learned) = (name, new LearnedTensor(first));
-        values = Learned.Parameter.Pointer();
-        gradients = new NativeArray<float>(first.shape[0]).Cleared();
-    }
-
-    public string Name { get; }
-
-    public LearnedTensor Learned { get; }
-
-    /// <summary>Values, <c>[d_sae]</c>.</summary>
-    public float* Values => values;
-
-    /// <summary>Gradients, <c>[d_sae]</c>.</summary>
-    public float* Gradients => gradients.Pointer;
-
-    public void Dispose()
-    {
-        Learned.Dispose();
-        gradients.Dispose();
-    }
-}
