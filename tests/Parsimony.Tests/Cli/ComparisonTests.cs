@@ -93,7 +93,7 @@ public sealed class ComparisonTests : IDisposable
 
     [Theory]
     [InlineData("{ }", "evaluate has no \"text\"")]
-    [InlineData("""{ "text": "nowhere.txt" }""", "evaluate.text 'nowhere.txt' does not exist")]
+    [InlineData("""{ "text": "nowhere.txt" }""", "evaluate.text: There is no file or folder 'nowhere.txt'")]
     [InlineData("""{ "text": "HELD", "max_context": 3 }""", "Did you mean 'max_contexts'?")]
     [InlineData("""{ "text": "HELD", "max_contexts": 0 }""", "max_contexts is 0; it must be 1 or more")]
     [InlineData("""{ "text": "HELD", "out": "here" }""", "evaluate.out is given; each SAE of the sweep has its own")]
