@@ -17,7 +17,7 @@ internal static class App
     /// <summary>The commands in the order of the help text.</summary>
     private static Command[] Commands() =>
     [
-        DemoCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(),
+        DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(),
         ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
     ];
 

@@ -1,3 +1,4 @@
+using Parsimony.Files.Hub;
 using Parsimony.Models;
 using Parsimony.Tokens;
 
@@ -21,7 +22,7 @@ internal static class ModelFolder
     }
 
     /// <summary>Opens a model and its tokenizer; the caller owns the model.</summary>
-    /// <param name="folder">In the Hugging Face layout; null for the bundled one.</param>
+    /// <param name="folder">In the Hugging Face layout, or the name of one that was pulled; null for the bundled one.</param>
     /// <param name="device">Where the model runs; null: the processor.</param>
     /// <exception cref="DirectoryNotFoundException">None is named, and none is bundled.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
@@ -30,6 +31,7 @@ internal static class ModelFolder
     {
         folder ??= Bundled ?? throw new DirectoryNotFoundException(
             $"no model was named, and assets/demo is neither in nor above '{AppContext.BaseDirectory}'; give --model <folder>.");
+        folder = HubCache.Local(folder, HubKind.Model, HubSettings.FromEnvironment());
         var model = Transformer.Load(folder, device);
         try
         {

@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using Parsimony.Autoencoders;
 using Parsimony.Cli.Runs;
+using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
@@ -100,7 +101,7 @@ internal static class FinetuneCommand
 
     private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedSae sae, FinetuneOptions options)
     {
-        List<SftExample> Load(string path) => SftExamples.Load(path, sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus);
+        List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))
             : SftExamples.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }

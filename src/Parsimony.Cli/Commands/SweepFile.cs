@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Activations;
+using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Text;
 
@@ -69,7 +70,7 @@ internal static class SweepFile
         {
             try
             {
-                Corpus.Open(text.ToString());
+                LoadedModel.OpenText(text.ToString(), new TextOptions());
             }
             catch (Exception e) when (e is FileNotFoundException or ArgumentException)
             {

@@ -1,3 +1,4 @@
+using Parsimony.Files.Hub;
 using Parsimony.Models;
 using Parsimony.Native;
 using Parsimony.Text;
@@ -19,7 +20,7 @@ internal sealed class LoadedModel : IDisposable
     public string Folder => Model.Folder!;
 
     /// <summary>The folder's own name, for people.</summary>
-    public string Name => Path.GetFileName(Path.GetFullPath(Folder).TrimEnd(Path.DirectorySeparatorChar));
+    public string Name => HubCache.NameOf(Folder) ?? Path.GetFileName(Path.GetFullPath(Folder).TrimEnd(Path.DirectorySeparatorChar));
 
     /// <summary>Opens a model folder, or the bundled one when none is named; see <see cref="ModelFolder.Open"/>.</summary>
     /// <param name="folder">The folder; null: the bundled one.</param>
@@ -40,14 +41,14 @@ internal sealed class LoadedModel : IDisposable
     /// <param name="limit">Contexts at most; null: all.</param>
     /// <exception cref="ArgumentException">The contexts would be longer than the model was made for.</exception>
     public List<int[]> Pack(string text, TextOptions options, int sequenceLength, int? limit = null) =>
-        Packed(Corpus.Open(text, options), sequenceLength, null, limit).Contexts;
+        Packed(OpenText(text, options), sequenceLength, null, limit).Contexts;
 
     /// <summary>The same without the documents that are held out; 0: none are.</summary>
     /// <exception cref="InvalidDataException">One of the two sides is shorter than a context.</exception>
     public List<int[]> PackTraining(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null)
     {
         if (heldOutFraction == 0) return Pack(text, options, sequenceLength, limit);
-        var corpus = Corpus.Open(text, options);
+        var corpus = OpenText(text, options);
         EnsureTakes(sequenceLength);
         ContextPacker.Pack(corpus, Tokenizer, sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit: 1); // found out before a long training, not after it
         return Packed(corpus, sequenceLength, new TextSplit(heldOutFraction, TextSide.Training), limit).Contexts;
@@ -56,7 +57,11 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>The same of just the documents that are held out.</summary>
     /// <exception cref="InvalidDataException">They are shorter than a context.</exception>
     public PackedText PackHeldOut(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null) =>
-        Packed(Corpus.Open(text, options), sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit);
+        Packed(OpenText(text, options), sequenceLength, new TextSplit(heldOutFraction, TextSide.HeldOut), limit);
+
+    /// <summary>Finds a text by its path, or by the name of a data set that was pulled.</summary>
+    /// <exception cref="FileNotFoundException">It is neither.</exception>
+    public static Corpus OpenText(string text, TextOptions options) => Corpus.Open(HubCache.Local(text, HubKind.Dataset, HubSettings.FromEnvironment()), options);
 
     private PackedText Packed(Corpus text, int sequenceLength, TextSplit? split, int? limit)
     {

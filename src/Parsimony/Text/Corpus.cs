@@ -56,6 +56,7 @@ public sealed class Corpus
         return files.Count > 0 ? files : throw new FileNotFoundException($"'{path}': there is no text file {where}. Allowed are {TextFile.Kinds}.", path);
     }
 
-    private static Regex Pattern(string glob) => new("^" + Regex.Escape(glob.Replace(System.IO.Path.DirectorySeparatorChar, '/'))
+    /// <summary>A pattern of file names as a regular expression.</summary>
+    internal static Regex Pattern(string glob) => new("^" + Regex.Escape(glob.Replace(System.IO.Path.DirectorySeparatorChar, '/'))
         .Replace(@"\*\*/", "(?:.*/)?").Replace(@"\*\*", ".*").Replace(@"\*", "[^/]*").Replace(@"\?", "[^/]") + "$", RegexOptions.CultureInvariant);
 }
