@@ -75,8 +75,8 @@ internal static class GenerateCommand
 
     private static int[] Encode(string prompt, Tokenizer tokenizer)
     {
-        if (prompt.Length > 0) return tokenizer.Encode(prompt);
-        return tokenizer.EndOfTextId is { } id ? [id]
+        if (prompt.Length > 0) return tokenizer.EncodeDocument(prompt);
+        return (tokenizer.BeginOfTextId ?? tokenizer.EndOfTextId) is { } id ? [id]
             : throw new InvalidDataException("the tokenizer has no <|endoftext|> to start from; give a text to continue.");
     }
 

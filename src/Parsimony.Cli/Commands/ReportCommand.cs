@@ -128,7 +128,7 @@ internal static class ReportCommand
         var tokenizer = sae.Model.Tokenizer;
         string[] prompts = options.Prompts.Length > 0 ? options.Prompts
             : [.. contexts.Take(3).Select(c => tokenizer.Decode(c.AsSpan(0, Math.Min(12, c.Length))))];
-        int[][] ids = [.. prompts.Select(tokenizer.Encode)];
+        int[][] ids = [.. prompts.Select(tokenizer.EncodeDocument)];
         string[] Write(Tap? tap) =>
             [.. Generation.Generate(sae.Model.Model, ids, options.Sampling, tap, tokenizer.EndOfTextId, cancellation: terminal.Interrupted)
                 .Select(row => GenerateCommand.Text(tokenizer, row))];

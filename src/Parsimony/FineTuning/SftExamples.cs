@@ -46,7 +46,7 @@ public static class SftExamples
     {
         if (completion.Length == 0) throw new InvalidDataException(
             $"{where}: the completion is empty, so there is nothing to learn. Fill it or remove the line.");
-        int[] head = tokenizer.Encode(prompt), tail = tokenizer.Encode(completion);
+        int[] head = tokenizer.EncodeDocument(prompt), tail = tokenizer.Encode(completion);
         int[] tokens = tokenizer.EndOfTextId is { } end ? [.. head, .. tail, end] : [.. head, .. tail];
         if (tokens.Length > sequenceLength) throw new InvalidDataException(
             $"{where}: {head.Length} prompt and {tokens.Length - head.Length} completion tokens (end of text included) do not fit into a "

@@ -14,7 +14,7 @@ public sealed record PackedText(List<int[]> Contexts, int Documents, BadRecords 
 public static class ContextPacker
 {
     /// <summary>
-    /// Streams whole contexts. Each document is followed by the end-of-text token (by nothing where the tokenizer has none),
+    /// Streams whole contexts. Each document is preceded by the begin-of-text token and followed by the end-of-text token (by nothing where the tokenizer has none),
     /// a context may span documents, and the tokens that do not fill the last one are dropped.
     /// </summary>
     /// <param name="pieces">Documents in pieces, as <see cref="Documents.Read"/> gives them.</param>
@@ -100,8 +100,9 @@ public static class ContextPacker
         bool startsDocument = true;
         foreach (var (text, endsDocument) in pieces)
         {
+            if (startsDocument && tokenizer.BeginOfTextId is { } begin) waiting.Add(begin);
             tokenizer.Encode(text, waiting, startsDocument);
-            if (endsDocument && tokenizer.EndOfTextId is { } endOfText) waiting.Add(endOfText);
+            if (endsDocument && tokenizer.EndOfTextId is { } end && end != tokenizer.BeginOfTextId) waiting.Add(end);
             startsDocument = endsDocument;
 
             int start = 0;

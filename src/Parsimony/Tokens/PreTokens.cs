@@ -9,7 +9,7 @@ namespace Parsimony.Tokens;
 /// </summary>
 public static class PreTokens
 {
-    private enum Kind : byte { Other, Letter, Number, Space }
+    internal enum Kind : byte { Other, Letter, Number, Space }
 
     private static readonly Kind[] Kinds = [.. Enumerable.Range(0, 0x10000).Select(KindOf)];
 
@@ -43,6 +43,15 @@ public static class PreTokens
         return i;
     }
 
+    /// <summary>Where the first number character (<c>\p{N}</c>) is; -1 where there is none.</summary>
+    internal static int FirstNumber(ReadOnlySpan<char> text, out int width)
+    {
+        width = 1;
+        for (int i = 0; i < text.Length; i += width)
+            if (KindAt(text, i, out width) == Kind.Number) return i;
+        return -1;
+    }
+
     private static int ContractionLength(ReadOnlySpan<char> s) => s switch
     {
         ['\'', 's' or 't' or 'm' or 'd', ..] => 2,
@@ -50,7 +59,7 @@ public static class PreTokens
         _ => 0,
     };
 
-    private static Kind KindAt(ReadOnlySpan<char> text, int i, out int width)
+    internal static Kind KindAt(ReadOnlySpan<char> text, int i, out int width)
     {
         char c = text[i];
         bool pair = char.IsHighSurrogate(c) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]);

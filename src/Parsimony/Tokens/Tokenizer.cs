@@ -1,12 +1,11 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace Parsimony.Tokens;
 
 /// <summary>
-/// Text to token ids and back: byte-level BPE as of GPT-2, GPT-NeoX and Pythia, from their <c>tokenizer.json</c>. The ids are
+/// Text to token ids and back: byte-level or SentencePiece BPE from a <c>tokenizer.json</c>, or the vocabulary of llama2.c. The ids are
 /// those of the reference library without added beginning or end tokens. One instance may be used by many threads.
 /// </summary>
 /// <remarks>The post-processor, truncation and padding of the file are not applied: they only dress a finished text.</remarks>
@@ -14,26 +13,25 @@ public sealed class Tokenizer
 {
     private readonly byte[]?[] _bytes;
     private readonly AddedTokens _raw, _normalised;
-    private readonly bool _nfc, _addPrefixSpace;
-    private readonly BpeTokenizer _bpe;
+    private readonly bool _nfc;
+    private readonly IPieceEncoder _pieces;
 
     private Tokenizer(TokenizerFile file, string sha256, string source)
     {
-        (_nfc, _addPrefixSpace, Sha256) = (file.Nfc, file.AddPrefixSpace, sha256);
+        (_nfc, Sha256, BeginOfTextId, EndOfTextId) = (file.Nfc, sha256, file.BeginOfTextId, file.EndOfTextId);
+        _pieces = file.Spaces is { } spaces ? new SentencePieceBpe(file, spaces) : new ByteLevelBpe(file);
         _raw = new AddedTokens(file.Raw);
         _normalised = new AddedTokens(_nfc ? file.Normalised.Select(t => t with { Content = Nfc.Apply(t.Content) }) : file.Normalised);
 
         AddedToken[] added = [.. file.Raw, .. file.Normalised];
-        EndOfTextId = added.FirstOrDefault(t => t.Content == "<|endoftext|>")?.Id;
         _bytes = new byte[file.Vocabulary.Values.Concat(added.Select(t => t.Id)).Max() + 1][];
-        foreach (var (entry, id) in file.Vocabulary) Register(id, ByteLevel.Decode(entry));
+        foreach (var (entry, id) in file.Vocabulary) Register(id, _pieces.Bytes(entry));
         foreach (var token in added) Register(token.Id, Encoding.UTF8.GetBytes(token.Content));
-        _bpe = BpeTokenizer.Create(new BpeOptions(file.Vocabulary) { Merges = file.Merges, ByteLevel = true, PreTokenizer = new PieceBounds() });
 
         void Register(int id, byte[] bytes)
         {
             if (_bytes[id] is { } other && !other.AsSpan().SequenceEqual(bytes))
-                throw TokenizerFile.Refuse(source, $"gives the id {id} to two tokens, '{Encoding.UTF8.GetString(other)}' and '{Encoding.UTF8.GetString(bytes)}'");
+                throw HuggingFaceTokenizer.Refuse(source, $"gives the id {id} to two tokens, '{Encoding.UTF8.GetString(other)}' and '{Encoding.UTF8.GetString(bytes)}'");
             _bytes[id] = bytes;
         }
     }
@@ -41,25 +39,30 @@ public sealed class Tokenizer
     /// <summary>Number of ids: the largest one plus 1. A model may have more rows (Pythia pads 50277 to 50304).</summary>
     public int VocabularySize => _bytes.Length;
 
-    /// <summary>The id of <c>&lt;|endoftext|&gt;</c>, null where the tokenizer has none. 0 is a valid id (it is GPT-NeoX's).</summary>
+    /// <summary>The id that ends a document (<c>&lt;|endoftext|&gt;</c>, <c>&lt;|end_of_text|&gt;</c> or <c>&lt;/s&gt;</c>), null where the tokenizer
+    /// has none. 0 is a valid id (it is GPT-NeoX's).</summary>
     public int? EndOfTextId { get; }
+
+    /// <summary>The id the model expects before a document, null for none; its file's post-processor names it. It may be <see cref="EndOfTextId"/> too (llama2.c).</summary>
+    public int? BeginOfTextId { get; }
 
     /// <summary>SHA-256 of the file, 64 lower-case hexadecimal digits.</summary>
     public string Sha256 { get; }
 
-    /// <summary>Reads a <c>tokenizer.json</c>.</summary>
+    /// <summary>Reads a <c>tokenizer.json</c>, or the <c>tok*.bin</c> of llama2.c.</summary>
     /// <param name="path">The file, or a model folder that holds it.</param>
     /// <exception cref="FileNotFoundException">There is none.</exception>
-    /// <exception cref="InvalidDataException">It is broken, or not a byte-level BPE; the message says what is allowed.</exception>
+    /// <exception cref="InvalidDataException">It is broken, or of another kind; the message says what is allowed.</exception>
     /// <exception cref="PlatformNotSupportedException">Unicode normalisation is switched off in this process.</exception>
     public static Tokenizer Load(string path)
     {
-        if (Directory.Exists(path)) path = Path.Combine(path, "tokenizer.json");
+        string? vocabulary = Llama2cVocabulary.FindIn(path) ?? (path.EndsWith(".bin", StringComparison.Ordinal) ? path : null);
+        path = vocabulary ?? (Directory.Exists(path) ? Path.Combine(path, "tokenizer.json") : path);
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no file '{path}'. Give a tokenizer.json or a model folder that holds one.", path);
         Nfc.EnsureItWorks();
-        byte[] json = File.ReadAllBytes(path);
-        return new Tokenizer(TokenizerFile.Parse(json, path), Convert.ToHexStringLower(SHA256.HashData(json)), path);
+        byte[] file = File.ReadAllBytes(path);
+        return new Tokenizer(vocabulary is null ? HuggingFaceTokenizer.Parse(file, path) : Llama2cVocabulary.Parse(file, path), Convert.ToHexStringLower(SHA256.HashData(file)), path);
     }
 
     /// <summary>The ids of a whole text.</summary>
@@ -68,6 +71,13 @@ public sealed class Tokenizer
         var ids = new List<int>(text.Length / 3 + 4);
         Encode(text, ids);
         return [.. ids];
+    }
+
+    /// <summary>The ids of a text that begins a document: with <see cref="BeginOfTextId"/> in front, where there is one and the text does not spell it.</summary>
+    public int[] EncodeDocument(string text)
+    {
+        int[] ids = Encode(text);
+        return BeginOfTextId is { } begin && (ids.Length == 0 || ids[0] != begin) ? [begin, .. ids] : ids;
     }
 
     /// <summary>Appends the ids of a whole text to <paramref name="ids"/>.</summary>
@@ -79,35 +89,29 @@ public sealed class Tokenizer
         bool startsPart = startsText;
         while (_raw.First(text, out int at) is { } token)
         {
-            EncodeBetweenRaw(text[..at], ids, startsPart);
+            EncodeBetweenRaw(text[..at], ids, startsPart, startsText);
             ids.Add(token.Id);
             text = text[(at + token.Content.Length)..];
-            startsPart = true;
+            (startsPart, startsText) = (true, false);
         }
-        EncodeBetweenRaw(text, ids, startsPart);
+        EncodeBetweenRaw(text, ids, startsPart, startsText);
     }
 
-    private void EncodeBetweenRaw(ReadOnlySpan<char> text, List<int> ids, bool startsPart)
+    private void EncodeBetweenRaw(ReadOnlySpan<char> text, List<int> ids, bool startsPart, bool startsText)
     {
-        // Without normalisation, too, a lone surrogate must become U+FFFD: the library would write it as bytes that are no UTF-8.
+        // Without normalisation, too, a lone surrogate must become U+FFFD: it has no bytes in UTF-8.
         if (!Ascii.IsValid(text)) text = _nfc ? Nfc.Apply(text.ToString()) : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes([.. text]));
         while (_normalised.First(text, out int at) is { } token)
         {
-            Merge(text[..at], ids, startsPart);
+            if (at > 0) _pieces.Encode(text[..at], startsPart, startsText, ids);
             ids.Add(token.Id);
             text = text[(at + token.Content.Length)..];
-            startsPart = true;
+            (startsPart, startsText) = (true, false);
         }
-        Merge(text, ids, startsPart);
+        if (!text.IsEmpty) _pieces.Encode(text, startsPart, startsText, ids);
     }
 
-    private void Merge(ReadOnlySpan<char> text, List<int> ids, bool startsPart)
-    {
-        if (text.IsEmpty) return;
-        ids.AddRange(_bpe.EncodeToIds(_addPrefixSpace && startsPart && text[0] != ' ' ? $" {text}" : text));
-    }
-
-    /// <summary>The bytes of a text: the exact inverse of encoding. An id that no token has adds nothing.</summary>
+    /// <summary>The bytes of a text: the inverse of encoding, exact but for a space that the tokenizer put in front. An id that no token has adds nothing.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is negative.</exception>
     public byte[] DecodeBytes(ReadOnlySpan<int> ids)
     {

@@ -94,7 +94,7 @@ public sealed class TokenizerTests
     [Fact]
     public void One_endless_word_takes_bounded_time_and_loses_nothing()
     {
-        string text = new string('h', PieceBounds.Longest - 1) + "𝐀" + new string('e', 100_000);
+        string text = new string('h', 32767) + "𝐀" + new string('e', 100_000);
         Assert.Equal(text, Tiny.Decode(Tiny.Encode(text)));
     }
 
