@@ -58,12 +58,10 @@ internal static class InspectCommand
         string? At(string name) => File.Exists(Path.Combine(folder, name)) ? Path.Combine(folder, name) : null;
         if (At("adapter_config.json") is { } adapter && At("adapter_model.safetensors") is { } dials)
             return Inspect("adapter", folder, [dials], adapter);
-        if (At("config.json") is { } model && (At("model.safetensors") ?? At("model.safetensors.index.json")) is not null)
-        {
-            using var weights = SafetensorsFolder.Open(folder); // checks the index against the shards
-            return Inspect("model", folder, [.. weights.Paths], model) with { Problem = ModelProblem(folder) };
-        }
-        throw new InvalidDataException($"'{folder}' is none of: a model (config.json and model.safetensors or its index), an SAE "
+        string? model = At("config.json"), weights = At("model.safetensors") ?? At("model.safetensors.index.json") ?? At("pytorch_model.bin") ?? At("pytorch_model.bin.index.json");
+        if (model is not null && weights is not null || Llama2cFile.FindIn(folder) is not null)
+            return Inspect("model", folder, [.. ModelWeights.Paths(folder)], model) with { Problem = ModelProblem(folder) };
+        throw new InvalidDataException($"'{folder}' is none of: a model (config.json and model.safetensors, pytorch_model.bin or their index), an SAE "
             + "(cfg.json and sae_weights.safetensors, or ae.pt, sae.safetensors, params.npz), an adapter (adapter_config.json and adapter_model.safetensors).");
     }
 

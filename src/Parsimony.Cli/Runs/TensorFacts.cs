@@ -1,5 +1,6 @@
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 
 namespace Parsimony.Cli.Runs;
@@ -17,7 +18,11 @@ internal static class TensorFacts
             tensors.Add(new(name, SafetensorsType.Name(type), [.. shape], shape.Aggregate(1L, (product, axis) => product * axis)));
         switch (Path.GetExtension(path))
         {
-            case ".pt" or ".pth":
+            case ".bin" when !IsZip(path):
+                using (var checkpoint = Llama2cFile.Open(path))
+                    foreach (string name in checkpoint.Names) Fact(name, torch.ScalarType.Float32, checkpoint.Shape(name));
+                break;
+            case ".pt" or ".pth" or ".bin":
                 using (var torchFile = TorchFile.Open(path))
                 {
                     foreach (var (name, tensor) in torchFile.Tensors) Fact(name, tensor.Type, tensor.Shape);
@@ -39,5 +44,11 @@ internal static class TensorFacts
                 }
                 break;
         }
+    }
+
+    private static bool IsZip(string path)
+    {
+        using var stream = File.OpenRead(path);
+        return stream.ReadByte() == 'P' && stream.ReadByte() == 'K';
     }
 }

@@ -63,7 +63,8 @@ public sealed class Llama2cFile : IWeightSource
     /// <summary>The checkpoint in a folder that has no config.json: its one <c>.bin</c> file that is no tokenizer; null when there is none.</summary>
     public static string? FindIn(string folder) =>
         !Directory.Exists(folder) || File.Exists(Path.Combine(folder, "config.json")) ? null
-        : Directory.GetFiles(folder, "*.bin").Where(f => !Path.GetFileName(f).StartsWith("tok", StringComparison.Ordinal)).ToArray() is [var one] ? one : null;
+        : Directory.GetFiles(folder, "*.bin").Where(f => Path.GetFileName(f) is var name
+            && !name.StartsWith("tok", StringComparison.Ordinal) && !name.StartsWith("pytorch_model", StringComparison.Ordinal)).ToArray() is [var one] ? one : null;
 
     /// <summary>Opens a checkpoint and reads its header.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>

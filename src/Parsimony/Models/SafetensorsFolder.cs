@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Parsimony.Files;
 using static TorchSharp.torch;
 
@@ -10,7 +9,7 @@ namespace Parsimony.Models;
 /// </summary>
 public sealed class SafetensorsFolder : IWeightSource
 {
-    private const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
+    internal const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
     private readonly Dictionary<string, SafetensorsFile> fileOf = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, SafetensorsFile> files = new(StringComparer.Ordinal);
     private readonly Lazy<string> sha256;
@@ -29,7 +28,7 @@ public sealed class SafetensorsFolder : IWeightSource
     /// <summary>Opens the weights of a model folder.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder has no weights, or a shard is missing.</exception>
-    /// <exception cref="InvalidDataException">A file breaks its format, or the index names a tensor that its shard lacks.</exception>
+    /// <exception cref="InvalidDataException">A file breaks its format, or the index does not fit its shards.</exception>
     public static SafetensorsFolder Open(string folder)
     {
         if (!Directory.Exists(folder))
@@ -39,10 +38,10 @@ public sealed class SafetensorsFolder : IWeightSource
         {
             string single = Path.Combine(folder, SingleFile), index = Path.Combine(folder, IndexFile);
             if (File.Exists(single)) result.AddAll(single);
-            else if (File.Exists(index)) result.AddShards(folder, index);
+            else if (File.Exists(index)) result.AddShards(index);
             else
                 throw new FileNotFoundException($"'{folder}' holds neither {SingleFile} nor {IndexFile}; "
-                    + "a model folder needs one of them (weights in another format must be converted first).");
+                    + "a model folder needs one of them, or pytorch_model.bin (weights in another format must be converted first).");
         }
         catch
         {
@@ -82,39 +81,13 @@ public sealed class SafetensorsFolder : IWeightSource
         foreach (string name in file.Tensors.Keys) fileOf.Add(name, file);
     }
 
-    private void AddShards(string folder, string index)
+    private void AddShards(string index)
     {
-        foreach (var (name, shard) in WeightMap(index))
+        foreach (var (name, shard, path) in ShardIndex.Read(index))
         {
-            if (shard != Path.GetFileName(shard))
-                throw new InvalidDataException($"'{index}' names the shard '{shard}'; a shard must be a file of the same folder.");
-            if (!files.TryGetValue(shard, out var file))
-            {
-                string path = Path.Combine(folder, shard);
-                if (!File.Exists(path))
-                    throw new FileNotFoundException(
-                        $"'{index}' names the shard '{shard}', which is not there; download the whole model again.");
-                file = files[shard] = SafetensorsFile.Open(path);
-            }
-            if (!file.Contains(name))
-                throw new InvalidDataException(
-                    $"'{index}' says that '{shard}' holds the tensor '{name}', but it does not; download the whole model again.");
+            if (!files.TryGetValue(shard, out var file)) file = files[shard] = SafetensorsFile.Open(path);
+            if (!file.Contains(name)) throw ShardIndex.Lacks(index, shard, name);
             fileOf.Add(name, file);
-        }
-    }
-
-    private static Dictionary<string, string> WeightMap(string index)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(index));
-            return json.RootElement.GetProperty("weight_map").EnumerateObject()
-                .ToDictionary(e => e.Name, e => e.Value.GetString() ?? "", StringComparer.Ordinal);
-        }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
-        {
-            throw new InvalidDataException(
-                $"'{index}' is not the index of a sharded model; expected {{\"weight_map\": {{tensor: file}}}}.", e);
         }
     }
 }

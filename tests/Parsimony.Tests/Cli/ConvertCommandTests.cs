@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Autoencoders;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using Xunit;
 

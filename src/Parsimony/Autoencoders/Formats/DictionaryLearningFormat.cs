@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Parsimony.Files;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,4 +1,5 @@
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using static TorchSharp.torch;
 

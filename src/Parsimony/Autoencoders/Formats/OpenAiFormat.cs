@@ -1,3 +1,4 @@
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using static TorchSharp.torch;
 

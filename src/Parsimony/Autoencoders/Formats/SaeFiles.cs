@@ -1,5 +1,6 @@
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 
 namespace Parsimony.Autoencoders.Formats;
 

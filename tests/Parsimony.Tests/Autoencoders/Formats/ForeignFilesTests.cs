@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Parsimony.Autoencoders;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using Parsimony.Autoencoders;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Models;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using Xunit;
 using static TorchSharp.torch;

@@ -1,10 +1,9 @@
 using System.IO.Compression;
 using System.Text;
-using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>
 /// A file that <c>torch.save</c> wrote (the zip layout of torch 1.6 and later), read as data only: nothing in it is ever imported, constructed or run. What it holds

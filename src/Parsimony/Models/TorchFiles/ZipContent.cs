@@ -2,7 +2,7 @@ using System.IO.Compression;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>What torch and NumPy files share: a zip archive whose claims are checked before memory is taken, and tensors as raw bytes in it.</summary>
 internal static class ZipContent

@@ -1,9 +1,9 @@
 using System.IO.Compression;
-using Parsimony.Autoencoders.Formats;
+using Parsimony.Models.TorchFiles;
 using Xunit;
-using static Parsimony.Tests.Autoencoders.Formats.SomePickle;
+using static Parsimony.Tests.Models.TorchFiles.SomePickle;
 
-namespace Parsimony.Tests.Autoencoders.Formats;
+namespace Parsimony.Tests.Models.TorchFiles;
 
 /// <summary>Files that are broken or mean harm end in one sentence, and do nothing.</summary>
 public sealed class HostileTorchFileTests : IDisposable

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>One tensor of a <see cref="TorchFile"/>: its type and shape, and where it lies.</summary>
 public sealed class TorchTensor

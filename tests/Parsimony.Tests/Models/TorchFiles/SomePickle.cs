@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 
-namespace Parsimony.Tests.Autoencoders.Formats;
+namespace Parsimony.Tests.Models.TorchFiles;
 
 /// <summary>Torch files made by hand, one opcode after the other.</summary>
 internal static class SomePickle

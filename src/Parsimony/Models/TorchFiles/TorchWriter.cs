@@ -3,10 +3,9 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
 using Parsimony.Files;
-using Parsimony.Models;
 using static TorchSharp.torch;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>The writing half of <see cref="TorchFile"/>.</summary>
 internal sealed class TorchWriter

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>A name out of a pickle that is on the list; it stands for a meaning here, never for code.</summary>
 internal sealed record TorchGlobal(string Name)

@@ -1,12 +1,12 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
-using Parsimony.Autoencoders.Formats;
+using Parsimony.Models.TorchFiles;
 using TorchSharp;
 using Xunit;
-using static Parsimony.Tests.Autoencoders.Formats.SomePickle;
+using static Parsimony.Tests.Models.TorchFiles.SomePickle;
 using static TorchSharp.torch;
 
-namespace Parsimony.Tests.Autoencoders.Formats;
+namespace Parsimony.Tests.Models.TorchFiles;
 
 public sealed class TorchFileTests : IDisposable
 {

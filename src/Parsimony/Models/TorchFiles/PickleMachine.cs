@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Parsimony.Autoencoders.Formats;
+namespace Parsimony.Models.TorchFiles;
 
 /// <summary>
 /// Reads a pickle of protocol 2 to 5 as data: numbers, texts, lists, dictionaries and the tensors of <see cref="TorchGlobals"/>. There is no opcode here that
