@@ -25,4 +25,18 @@ public sealed class FamilyCommandTests
         Assert.NotEmpty(Json("generate", "The hen", "--sae", run, "--max-new-tokens", "4", "--json").GetProperty("continuations")[0].GetProperty("tokens").EnumerateArray());
         Assert.Equal("model", Json("inspect", model, "--json").GetProperty("kind").GetString());
     }
+
+    [Fact]
+    public void A_folder_of_llama2c_is_a_model_folder()
+    {
+        string model = Shared.Path("data/stories260K");
+        using var folder = new TemporaryFolder();
+        string text = folder.File("text.txt");
+        File.WriteAllText(text, string.Concat(Enumerable.Repeat("Lily had a red ball. She was happy.\n", 60)));
+        Assert.Equal(260_032, Json("inspect", model, "--json").GetProperty("parameters").GetInt64());
+        Assert.StartsWith(", there was a little girl named Lily.", Json("generate", "Once upon a time", "--model", model, "--temperature", "0", "--max-new-tokens", "13", "--json")
+            .GetProperty("continuations")[0].GetProperty("text").GetString(), StringComparison.Ordinal);
+        Assert.Equal(128, Json("train", "--model", model, "--text", text, "--out", folder.File("run"), "--hook", "blocks.2.mlp_out", "--sequence-length", "32",
+            "--expansion-factor", "2", "--training-tokens", "512", "--batch-tokens", "128", "--json").GetProperty("d_sae").GetInt32());
+    }
 }
