@@ -96,7 +96,7 @@ internal static class ReportCommand
 
     /// <summary>A pass over the contexts to choose, and one for the features to show and the moved ones together.</summary>
     private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(
-        LoadedSae sae, ReportOptions options, List<int[]> contexts, DialMovement? moved, Terminal terminal)
+        LoadedSae sae, ReportOptions options, IReadOnlyList<int[]> contexts, DialMovement? moved, Terminal terminal)
     {
         var model = sae.Model.Model;
         long tokens = (long)contexts.Count * contexts[0].Length;
@@ -123,7 +123,7 @@ internal static class ReportCommand
 
     /// <summary>The same prompts and seed with the dials at rest and as learned.</summary>
     private static List<TextSample> Samples(
-        LoadedSae sae, ReportOptions options, FeatureDials? dials, List<int[]> contexts, SpliceMode mode, Terminal terminal)
+        LoadedSae sae, ReportOptions options, FeatureDials? dials, IReadOnlyList<int[]> contexts, SpliceMode mode, Terminal terminal)
     {
         var tokenizer = sae.Model.Tokenizer;
         string[] prompts = options.Prompts.Length > 0 ? options.Prompts

@@ -45,6 +45,9 @@ internal sealed record TrainOptions
     [Description(HeldOut)]
     public double HeldOutFraction { get; init; }
 
+    [Description("tokens of the text to train on at most, so that a large one need not be tokenised whole; none: all")]
+    public long? MaxTokens { get; init; }
+
     [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
     public string Device { get; init; } = TorchDevice.Cpu;
 
@@ -65,6 +68,7 @@ internal sealed record TrainOptions
     {
         if (TorchDevice.Fault(Device) is { } fault) throw new ArgumentException(fault + ".");
         if (HeldOutFraction != 0 && !TextSplit.IsPossible(HeldOutFraction)) throw HeldOutFault(HeldOutFraction);
+        if (MaxTokens < SequenceLength) throw new ArgumentException($"--max-tokens is {MaxTokens}; it must be one context ({SequenceLength}) or more.");
         if (Sweep is not null) return this; // its file says the rest
         string[] missing = Cache is not null ? [] : [.. new[] { Model is null ? "--model" : null, Text is null ? "--text" : null }.OfType<string>()];
         if (missing.Length > 0) throw new ArgumentException($"{string.Join(", ", missing)} must be given, on the command line or as a key of a "

@@ -29,7 +29,7 @@ internal sealed record EvaluationText(string File, double HeldOutFraction, bool?
     }
 
     /// <summary>Its contexts, and what it is in words.</summary>
-    public (List<int[]> Contexts, string Words) Pack(LoadedModel model, EvaluateOptions options)
+    public (IReadOnlyList<int[]> Contexts, string Words) Pack(LoadedModel model, EvaluateOptions options)
     {
         string name = Path.GetFileName(File);
         if (HeldOutFraction == 0) return (model.Pack(File, Corpus, options.SequenceLength, options.MaxContexts), name);

@@ -40,12 +40,12 @@ internal sealed class LoadedModel : IDisposable
     /// <param name="sequenceLength">Tokens of a context.</param>
     /// <param name="limit">Contexts at most; null: all.</param>
     /// <exception cref="ArgumentException">The contexts would be longer than the model was made for.</exception>
-    public List<int[]> Pack(string text, TextOptions options, int sequenceLength, int? limit = null) =>
+    public IReadOnlyList<int[]> Pack(string text, TextOptions options, int sequenceLength, int? limit = null) =>
         Packed(OpenText(text, options), sequenceLength, null, limit).Contexts;
 
     /// <summary>The same without the documents that are held out; 0: none are.</summary>
     /// <exception cref="InvalidDataException">One of the two sides is shorter than a context.</exception>
-    public List<int[]> PackTraining(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null)
+    public IReadOnlyList<int[]> PackTraining(string text, TextOptions options, int sequenceLength, double heldOutFraction, int? limit = null)
     {
         if (heldOutFraction == 0) return Pack(text, options, sequenceLength, limit);
         var corpus = OpenText(text, options);
@@ -66,7 +66,8 @@ internal sealed class LoadedModel : IDisposable
     private PackedText Packed(Corpus text, int sequenceLength, TextSplit? split, int? limit)
     {
         EnsureTakes(sequenceLength);
-        var packed = ContextPacker.Pack(text, Tokenizer, sequenceLength, split, limit);
+        var packed = TokenCache.IsWorthIt(text) && TokenCache.OfUser() is { } cache ? cache.Pack(text, Tokenizer, sequenceLength, split, limit)
+            : ContextPacker.Pack(text, Tokenizer, sequenceLength, split, limit);
         if (packed.Bad.Sentence is { } sentence) notes.Add(sentence);
         return packed;
     }

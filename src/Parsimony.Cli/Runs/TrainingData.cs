@@ -69,7 +69,8 @@ internal sealed class TrainingData : IDisposable
     private static TrainingData Open(LoadedModel model, TrainOptions options, IReadOnlyList<HookPoint> hooks, IDisposable? owned)
     {
         model.EnsureHas(hooks);
-        var contexts = model.PackTraining(options.Text!, options.Corpus, options.SequenceLength, options.HeldOutFraction);
+        var contexts = model.PackTraining(options.Text!, options.Corpus, options.SequenceLength, options.HeldOutFraction,
+            (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         return new TrainingData(new Harvester(model.Model, hooks, contexts, options.Buffer.HarvestBatchContexts), model, owned)
         {
             ModelName = model.Name,

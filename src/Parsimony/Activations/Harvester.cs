@@ -1,4 +1,5 @@
 using Parsimony.Models;
+using Parsimony.Tokens;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,7 +23,8 @@ public sealed class Harvester : IContextActivations
         ArgumentOutOfRangeException.ThrowIfLessThan(batchContexts, 1);
         (this.model, Hooks, this.contexts, this.batchContexts) = (model, ReadHooks.Checked(hooks), contexts, batchContexts);
         SequenceLength = contexts.Count == 0 ? 0 : contexts[0].Length;
-        if (contexts.Any(c => c.Length != SequenceLength))
+        if (contexts is not StoredContexts && contexts.Any( // those have one length by construction, and reading them all would take minutes
+            c => c.Length != SequenceLength))
             throw new ArgumentException("The contexts have several lengths; expected one, as the context packer makes them.");
     }
 

@@ -8,7 +8,7 @@ namespace Parsimony.Tokens;
 /// <param name="Contexts">Of one length, at least one.</param>
 /// <param name="Documents">From how many documents they are.</param>
 /// <param name="Bad">What of the text could not be read.</param>
-public sealed record PackedText(List<int[]> Contexts, int Documents, BadRecords Bad);
+public sealed record PackedText(IReadOnlyList<int[]> Contexts, int Documents, BadRecords Bad);
 
 /// <summary>Documents, one after the other, cut into contexts of one length.</summary>
 public static class ContextPacker
@@ -25,7 +25,7 @@ public static class ContextPacker
     public static IEnumerable<int[]> Pack(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
-        return Whole(pieces, tokenizer, sequenceLength, leftOver: null);
+        return Whole(pieces, tokenizer, sequenceLength);
     }
 
     /// <summary>The contexts of a text, or of one side of it, its documents told apart by their content; the others are passed over.</summary>
@@ -40,22 +40,29 @@ public static class ContextPacker
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
         if (limit is { } most) ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(limit));
-        int tokens = 0, documents = 0;
-        var reader = text.Read();
-        var pieces = split?.Of(reader.Pieces()) ?? reader.Pieces();
-        List<int[]> contexts = [.. Whole(Counted(pieces), tokenizer, sequenceLength, n => tokens = n).Take(limit ?? int.MaxValue)];
-        return contexts.Count > 0 ? new(contexts, documents, reader.Bad) : throw TooShort(text, sequenceLength, split, documents, tokens, reader.Bad);
-
-        IEnumerable<TextPiece> Counted(IEnumerable<TextPiece> pieces)
+        var contexts = new List<int[]>();
+        var waiting = new List<int>();
+        var bad = new BadRecords(text.Options.SkipBad);
+        int documents = 0;
+        foreach (var chunk in TokenStream.Of(text.Read(), split, tokenizer))
         {
-            bool startsDocument = true;
-            foreach (var piece in pieces)
+            long before = (long)contexts.Count * sequenceLength + waiting.Count;
+            waiting.AddRange(chunk.Ids);
+            int start = 0;
+            for (; start + sequenceLength <= waiting.Count && contexts.Count < (limit ?? int.MaxValue); start += sequenceLength)
+                contexts.Add([.. waiting[start..(start + sequenceLength)]]);
+            waiting.RemoveRange(0, start);
+            bad = new BadRecords(text.Options.SkipBad);
+            bad.Add(chunk.Bad, chunk.FirstBad);
+            if (contexts.Count == limit)
             {
-                if (startsDocument) documents++;
-                startsDocument = piece.EndsDocument;
-                yield return piece;
+                // Of this chunk, those that begin before the last context ends.
+                long end = (long)contexts.Count * sequenceLength - before;
+                return new(contexts, documents + chunk.Ends.Count(e => e < end) + 1, bad);
             }
+            documents += chunk.Ends.Count;
         }
+        return contexts.Count > 0 ? new(contexts, documents, bad) : throw TooShort(text, sequenceLength, split, documents, waiting.Count, bad);
     }
 
     /// <summary>The contexts of a text that is named by its path.</summary>
@@ -67,7 +74,7 @@ public static class ContextPacker
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ArgumentException">The file's kind, the options or a number are not allowed.</exception>
     /// <exception cref="InvalidDataException">The file is broken, or its text is shorter than one context.</exception>
-    public static List<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null) =>
+    public static IReadOnlyList<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null) =>
         Pack(Corpus.Open(path, options), tokenizer, sequenceLength, null, limit).Contexts;
 
     /// <summary>Contexts as one tensor.</summary>
@@ -88,21 +95,27 @@ public static class ContextPacker
         return tensor(ids, [contexts.Count, length], device: CPU);
     }
 
-    private static InvalidDataException TooShort(Corpus text, int sequenceLength, TextSplit? split, int documents, int tokens, BadRecords bad) => new((split is null
+    internal static InvalidDataException TooShort(Corpus text, int sequenceLength, TextSplit? split, int documents, int tokens, BadRecords bad) => new((split is null
         ? $"'{text.Path}' has {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a longer text or a smaller sequence length."
         : $"The {(split.Side == TextSide.HeldOut ? "held-out" : "training")} side of '{text.Path}' ({split.Percent} of its documents are to be held out) has {documents} documents "
             + $"of {tokens} tokens (end-of-text included), but one context needs {sequenceLength}. Give a text of more documents (in a .txt they stand between lines of "
             + $"'{text.Options.Separator}'), another fraction or a smaller sequence length.") + (bad.Sentence is { } passed ? " " + passed : ""));
 
-    private static IEnumerable<int[]> Whole(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength, Action<int>? leftOver)
+    /// <summary>The ids of a piece, with those that begin and end a document where it does.</summary>
+    internal static void Append(List<int> ids, string text, bool startsDocument, bool endsDocument, Tokenizer tokenizer)
+    {
+        if (startsDocument && tokenizer.BeginOfTextId is { } begin) ids.Add(begin);
+        tokenizer.Encode(text, ids, startsDocument);
+        if (endsDocument && tokenizer.EndOfTextId is { } end && end != tokenizer.BeginOfTextId) ids.Add(end);
+    }
+
+    private static IEnumerable<int[]> Whole(IEnumerable<TextPiece> pieces, Tokenizer tokenizer, int sequenceLength)
     {
         List<int> waiting = [];
         bool startsDocument = true;
         foreach (var (text, endsDocument) in pieces)
         {
-            if (startsDocument && tokenizer.BeginOfTextId is { } begin) waiting.Add(begin);
-            tokenizer.Encode(text, waiting, startsDocument);
-            if (endsDocument && tokenizer.EndOfTextId is { } end && end != tokenizer.BeginOfTextId) waiting.Add(end);
+            Append(waiting, text, startsDocument, endsDocument, tokenizer);
             startsDocument = endsDocument;
 
             int start = 0;
@@ -110,6 +123,5 @@ public static class ContextPacker
                 yield return [.. waiting[start..(start + sequenceLength)]];
             waiting.RemoveRange(0, start);
         }
-        leftOver?.Invoke(waiting.Count);
     }
 }
