@@ -17,7 +17,7 @@ public sealed record LayerLoss(int Layer, double CeSpliced, double CeZeroAblated
 /// </summary>
 public static class LayerSweep
 {
-    /// <summary>Measures every layer. The layers below each insertion run once for both of its variants.</summary>
+    /// <summary>Measures every layer. The plain model runs once, from insertion to insertion; each insertion costs the layers above it.</summary>
     /// <param name="model">The model.</param>
     /// <param name="site">The site inside each layer, as wide as the SAE's d_model.</param>
     /// <param name="sae">The SAE.</param>
@@ -39,9 +39,12 @@ public static class LayerSweep
         foreach (var batch in batches.Each("layers"))
         {
             using var tokens = ValidTokens.Padded(batch);
+            using var scope = NewDisposeScope();
+            HookState? state = null;
             foreach (var (at, losses) in layers)
             {
-                using var state = model.RunTo(at, tokens);
+                using var before = state;
+                state = before is null ? model.RunTo(at, tokens) : model.RunTo(at, before);
                 losses.Add(state, batch);
             }
         }

@@ -21,6 +21,13 @@ public sealed record HookState(HookPoint At, Tensor Activation, Tensor? Residual
         return this;
     }
 
+    /// <summary>The same out of a pass's own dispose scope.</summary>
+    internal HookState MoveOut()
+    {
+        foreach (var t in (Tensor?[])[Activation, Residual, Gated]) t?.MoveToOuterDisposeScope();
+        return this;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -69,7 +69,7 @@ public sealed class Transformer : IDisposable
             ? new Positions(Config, past, length, Device)
             : new Positions(Config, attentionMask.to(Device), past, length);
         var x = Embed(tokens, positions);
-        for (int layer = 0; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, cache);
+        for (int layer = 0; layer < Config.NLayers; layer++) x = FinishLayer(new HookState(new(layer, HookSite.ResidPre), x, null), positions, tap, cache);
         cache?.Advance(length);
         return Unembed(x).MoveToOuterDisposeScope();
     }
@@ -84,13 +84,25 @@ public sealed class Transformer : IDisposable
         CheckHook(at);
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)tokens.size(1), Device);
-        var x = Embed(tokens, positions);
-        for (int layer = 0; layer < at.Layer; layer++) x = RunLayer(layer, x, positions, tap, null);
-        var state = Advance(new HookState(new(at.Layer, HookSite.ResidPre), x, null), at.Site, positions, tap, null);
-        return new HookState(at, state.Activation.MoveToOuterDisposeScope(), state.Residual?.MoveToOuterDisposeScope(), state.Gated?.MoveToOuterDisposeScope());
+        return Walk(new HookState(new(0, HookSite.ResidPre), Embed(tokens, positions), null), at, positions, tap).MoveOut();
     }
 
-    /// <summary>Goes on from where <see cref="RunTo"/> halted, beginning with the tap at that point.</summary>
+    /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap there, up to a later hook point: bit by bit what a pass from the start
+    /// comes to.</summary>
+    /// <param name="at">Where to halt.</param>
+    /// <param name="halted">An earlier halt; stays the caller's.</param>
+    /// <param name="tap">Called at the hook points passed on the way.</param>
+    /// <exception cref="ArgumentException"><paramref name="at"/> is no later hook point of this model.</exception>
+    public HookState RunTo(HookPoint at, HookState halted, Tap? tap = null)
+    {
+        CheckHook(at);
+        if ((at.Layer, at.Site).CompareTo((halted.At.Layer, halted.At.Site)) <= 0) throw new ArgumentException($"{at} does not come after {halted.At}, where the pass stands.");
+        using var scope = NewDisposeScope();
+        var own = halted with { Activation = halted.Activation.alias(), Residual = halted.Residual?.alias(), Gated = halted.Gated?.alias() };
+        return Walk(own, at, new Positions(Config, 0, (int)halted.Activation.size(1), Device), tap).MoveOut();
+    }
+
+    /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap at that point.</summary>
     /// <returns>Logits, <c>[batch, seq, d_vocab]</c>.</returns>
     public Tensor RunFrom(HookState state, Tap? tap = null)
     {
@@ -104,11 +116,9 @@ public sealed class Transformer : IDisposable
     {
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)state.Activation.size(1), Device);
-        int layer = state.At.Layer;
-        var x = Advance(state, HookSite.ResidPost, positions, tap, null).Activation;
-        x = Touch(tap, layer, HookSite.ResidPost, x);
-        for (layer++; layer < Config.NLayers; layer++) x = RunLayer(layer, x, positions, tap, null);
-        return x.MoveToOuterDisposeScope();
+        int last = Config.NLayers - 1;
+        if (state.At.Layer < last) state = Walk(state, new(last, HookSite.ResidPre), positions, tap);
+        return FinishLayer(state, positions, tap, null).MoveToOuterDisposeScope();
     }
 
     /// <summary>The activation at a hook point, <c>[batch, seq, width]</c>. Runs and reads nothing it does not need.</summary>
@@ -191,11 +201,19 @@ public sealed class Transformer : IDisposable
         return DirectLogits(outgoing);
     }
 
-    private Tensor RunLayer(int layer, Tensor x, Positions positions, Tap? tap, KvCache? cache)
+    /// <summary>Walks from hook point to hook point, through as many layers as lie between.</summary>
+    private HookState Walk(HookState from, HookPoint to, Positions positions, Tap? tap)
+    {
+        while (from.At.Layer < to.Layer) from = new HookState(new(from.At.Layer + 1, HookSite.ResidPre), FinishLayer(from, positions, tap, null), null);
+        return Advance(from, to.Site, positions, tap, null);
+    }
+
+    /// <summary>What leaves a layer, from any hook point in it.</summary>
+    private Tensor FinishLayer(HookState from, Positions positions, Tap? tap, KvCache? cache)
     {
         using var scope = NewDisposeScope();
-        var end = Advance(new HookState(new(layer, HookSite.ResidPre), x, null), HookSite.ResidPost, positions, tap, cache);
-        return Touch(tap, layer, HookSite.ResidPost, end.Activation).MoveToOuterDisposeScope();
+        var x = from.At.Site == HookSite.ResidPost ? from.Activation.alias() : Advance(from, HookSite.ResidPost, positions, tap, cache).Activation;
+        return Touch(tap, from.At.Layer, HookSite.ResidPost, x).MoveToOuterDisposeScope();
     }
 
     /// <summary>Walks one layer from site to site.</summary>

@@ -31,6 +31,29 @@ public sealed class FamilyLawTests
     }
 
     [Theory, MemberData(nameof(Families))]
+    public void From_one_halt_to_a_later_one_is_bit_by_bit_the_pass_from_the_start(string family)
+    {
+        using var model = SomeFamily.Model(family);
+        using var nograd = no_grad();
+        using var scope = NewDisposeScope();
+        var (tokens, all) = (Some.Tokens(), Enumerable.Range(0, 3).SelectMany(layer => Enum.GetValues<HookSite>().Select(site => new HookPoint(layer, site))).ToList());
+        foreach (var from in all)
+        {
+            using var halt = model.RunTo(from, tokens).Keep();
+            foreach (var to in all.SkipWhile(at => at != from).Skip(1))
+            {
+                int touched = 0;
+                using var later = model.RunTo(to, halt, (at, x) => { touched++; return x; });
+                using var direct = model.RunTo(to, tokens);
+                Assert.True(direct.Activation.SameBits(later.Activation) && (direct.Residual is null || direct.Residual.SameBits(later.Residual!)), $"{family}, {from} to {to}");
+                Assert.Equal(all.IndexOf(to) - all.IndexOf(from), touched);
+            }
+            Assert.True(halt.Activation.SameBits(model.RunTo(from, tokens).Activation)); // still the caller's
+            Assert.Throws<ArgumentException>(() => model.RunTo(from, halt));
+        }
+    }
+
+    [Theory, MemberData(nameof(Families))]
     public void A_replacement_before_a_hook_reaches_all_that_reads_it(string family)
     {
         using var model = SomeFamily.Model(family);
