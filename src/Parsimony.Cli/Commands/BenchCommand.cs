@@ -34,7 +34,24 @@ internal static class BenchCommand
         bench.Add(CliCommand.Create<PipelineBenchOptions>(
             "pipeline", "Tokens to a trained SAE, end to end, for a model of Pythia 70M's shape: ours and the loop written dense.", RunPipeline,
             ["parsimony bench pipeline --d-sae 2048"]));
+        bench.Add(CliCommand.Create<HarvestBenchOptions>(
+            "harvest", "Times the harvest of layer 1's MLP at Pythia 70M's shape: the straightforward forward, the products alone and ours; and a sweep over all layers.", RunHarvest,
+            ["parsimony bench harvest", "parsimony bench harvest --json"]));
         return bench;
+    }
+
+    private static object RunHarvest(HarvestBenchOptions options, Terminal terminal)
+    {
+        options.Validated();
+        HarvestBenchRow row;
+        using (var progress = terminal.Progress("bench harvest", options.Rounds + 1L, "rounds"))
+            row = HarvestBench.Measure(options, round => progress.Report(round), terminal.Interrupted);
+        terminal.Table(["straightforward ms#", "ours ms#", "products ms#", "straightforward/ours#", "x products#", "tokens/s#", "CPU ms per 1024, 1 thread#", "sweep/whole#", "foreign#"],
+        [
+            [Text(row.StraightforwardMilliseconds, "0.0"), Text(row.OursMilliseconds, "0.0"), Text(row.GemmMilliseconds, "0.0"), Text(row.RatioStraightforward, "0.00"), Text(row.TimesGemmLimit, "0.00"),
+                Progress.Amount(row.TokensPerSecond), Text(row.CpuMsPer1024TokensOneThread, "0.0"), Text(row.SweepRatio, "0.00"), Text(row.ForeignLoad, "0 %")],
+        ]);
+        return row;
     }
 
     private static object RunArchitectures(ArchitectureBenchOptions options, Terminal terminal)

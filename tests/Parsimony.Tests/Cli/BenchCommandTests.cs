@@ -32,6 +32,15 @@ public sealed class BenchCommandTests
         Assert.Contains("d_model is 40; allowed: multiples of 32", Fail(null, "bench", "architectures", "--d-model", "40"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Bench_harvest_gives_its_ratios_over_a_forward_that_is_the_same_mathematics()
+    {
+        var row = Json("bench", "harvest", "--batch-contexts", "1", "--sequence-length", "4", "--rounds", "1", "--json");
+        foreach (string key in (string[])["ratio_straightforward", "times_gemm_limit", "tokens_per_second", "sweep_ratio"]) Assert.True(row.GetProperty(key).GetDouble() > 0, key);
+        Assert.True(row.GetProperty("cpu_ms_per_1024_tokens_one_thread").GetDouble() >= 0);
+        Assert.True(HarvestBench.LargestDifference() < 1e-5);
+    }
+
     [Theory]
     [InlineData("--shapes", "512", "'512' in shapes is not a pair such as 512x2048.")]
     [InlineData("--densities", "2", "'2' in densities is not a share above 0 and below 1.")]
