@@ -68,7 +68,7 @@ public sealed record Gpt2Config : IModelConfig
     }
 
     Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(
-        weights.ReadChecked(Prefix(weights) + "wte.weight", DVocab, DModel), weights.ReadChecked(Prefix(weights) + "wpe.weight", MaxSequenceLength, DModel));
+        weights.ReadTable(Prefix(weights) + "wte.weight", DVocab, DModel), weights.ReadTable(Prefix(weights) + "wpe.weight", MaxSequenceLength, DModel));
 
     TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
     {
@@ -77,7 +77,7 @@ public sealed record Gpt2Config : IModelConfig
         Projection Map(string name, int inputs, int outputs)
         {
             using var stored = weights.ReadChecked(prefix + name + ".weight", inputs, outputs);
-            return new Projection(stored.t().contiguous().DetachFromDisposeScope(), weights.ReadChecked(prefix + name + ".bias", outputs));
+            return weights.Project(stored.t().contiguous().DetachFromDisposeScope(), weights.ReadChecked(prefix + name + ".bias", outputs));
         }
         return new TransformerLayer(this)
         {
@@ -95,7 +95,7 @@ public sealed record Gpt2Config : IModelConfig
     Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => weights.ReadLayerNorm(Prefix(weights) + "ln_f", DModel, LayerNormEpsilon);
 
     Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        new(weights.ReadChecked(TieWordEmbeddings ? Prefix(weights) + "wte.weight" : "lm_head.weight", DVocab, DModel));
+        weights.ReadProjection(TieWordEmbeddings ? Prefix(weights) + "wte" : "lm_head", DVocab, DModel, bias: false);
 
     private static string Prefix(IWeightSource weights) => weights.Contains("wte.weight") ? "" : "transformer.";
 }

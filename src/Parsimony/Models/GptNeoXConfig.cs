@@ -67,7 +67,7 @@ public sealed record GptNeoXConfig : IModelConfig
         return config;
     }
 
-    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadChecked("gpt_neox.embed_in.weight", DVocab, DModel));
+    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadTable("gpt_neox.embed_in.weight", DVocab, DModel));
 
     TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
     {
@@ -90,5 +90,5 @@ public sealed record GptNeoXConfig : IModelConfig
     Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => weights.ReadLayerNorm("gpt_neox.final_layer_norm", DModel, LayerNormEpsilon);
 
     Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        new(weights.ReadChecked(TieWordEmbeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight", DVocab, DModel));
+        weights.ReadProjection(TieWordEmbeddings ? "gpt_neox.embed_in" : "embed_out", DVocab, DModel, bias: false);
 }

@@ -11,6 +11,9 @@ public interface IWeightSource : IDisposable
     /// <summary>SHA-256 of the weights in lower-case hex, to tell models apart; null when they are in memory only.</summary>
     string? Sha256 { get; }
 
+    /// <summary>How a model is to keep the matrices it reads here in memory. Default: as read.</summary>
+    WeightStorage Storage => WeightStorage.Fp32;
+
     /// <summary>Whether there is a tensor of that name.</summary>
     bool Contains(string name);
 

@@ -83,7 +83,7 @@ public sealed record LlamaConfig : IModelConfig
         return config;
     }
 
-    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadChecked("model.embed_tokens.weight", DVocab, DModel));
+    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadTable("model.embed_tokens.weight", DVocab, DModel));
 
     TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
     {
@@ -94,7 +94,7 @@ public sealed record LlamaConfig : IModelConfig
         {
             AttentionNorm = Norm("input_layernorm"),
             MlpNorm = Norm("post_attention_layernorm"),
-            QueryKeyValue = new Projection(Joined("weight", DModel), QueryKeyValueBias ? Joined("bias") : null),
+            QueryKeyValue = weights.Project(Joined("weight", DModel), QueryKeyValueBias ? Joined("bias") : null),
             Order = HeadOrder.ByKind,
             AttentionOutput = Map("self_attn.o_proj", DModel, NHeads * DHead, AttentionOutputBias),
             Up = Map("mlp.gate_proj", DMlp, DModel, MlpBias),
@@ -115,7 +115,7 @@ public sealed record LlamaConfig : IModelConfig
     Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => ReadNorm(weights, "model.norm");
 
     Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        new(weights.ReadChecked(TieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight", DVocab, DModel));
+        weights.ReadProjection(TieWordEmbeddings ? "model.embed_tokens" : "lm_head", DVocab, DModel, bias: false);
 
     private Norm ReadNorm(IWeightSource weights, string name) => new(weights.ReadChecked(name + ".weight", DModel), null, RmsNormEpsilon);
 }

@@ -13,6 +13,9 @@ namespace Parsimony.Models;
 /// <param name="epsilon">Added to the variance or to the mean square.</param>
 internal sealed class Norm(Tensor gain, Tensor? bias, double epsilon) : IDisposable
 {
+    /// <summary>Bytes it takes in memory.</summary>
+    public long Bytes => (gain.numel() + (bias?.numel() ?? 0)) * sizeof(float);
+
     /// <summary><c>[.., d_model]</c> to the same.</summary>
     public Tensor Apply(Tensor x)
     {

@@ -11,7 +11,7 @@ namespace Parsimony.Models;
 /// </summary>
 public sealed class Transformer : IDisposable
 {
-    private readonly IWeightSource weights;
+    private readonly WeightsInMemory weights;
     private readonly TransformerLayer?[] layers;
     private Embedding? embedding;
     private Norm? finalNorm;
@@ -21,11 +21,12 @@ public sealed class Transformer : IDisposable
     /// <param name="config">Its shape.</param>
     /// <param name="weights">Where weights are read from.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    public Transformer(IModelConfig config, IWeightSource weights, Device? device = null)
+    /// <param name="storage">How its matrices are kept in memory.</param>
+    public Transformer(IModelConfig config, IWeightSource weights, Device? device = null, WeightStorage storage = WeightStorage.Fp32)
     {
         ArgumentNullException.ThrowIfNull(config);
-        (Config, Device) = (config, device ?? CPU);
-        this.weights = Device.type == DeviceType.CPU ? weights : new WeightsOnDevice(weights, Device);
+        (Config, Device, Storage) = (config, device ?? CPU, storage);
+        this.weights = new WeightsInMemory(weights, Device, storage);
         layers = new TransformerLayer?[config.NLayers];
     }
 
@@ -34,6 +35,12 @@ public sealed class Transformer : IDisposable
 
     /// <summary>Where it runs. Token ids may be anywhere; what it gives is here.</summary>
     public Device Device { get; }
+
+    /// <summary>How its matrices are kept in memory; embeddings take two bytes a number where that is not float32, norms and biases stay float32.</summary>
+    public WeightStorage Storage { get; }
+
+    /// <summary>Bytes of the weights read so far, as they are kept.</summary>
+    public long BytesHeld => layers.Sum(layer => layer?.Bytes ?? 0) + (embedding?.Bytes ?? 0) + (finalNorm?.Bytes ?? 0) + (unembedding?.Bytes ?? 0);
 
     /// <summary>The folder it came from; null when it was made in memory.</summary>
     public string? Folder { get; private init; }
@@ -46,8 +53,9 @@ public sealed class Transformer : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
     /// <param name="folder">The folder.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    public static Transformer Load(string folder, Device? device = null) =>
-        new(ModelConfig.Load(folder), ModelWeights.Open(folder), device) { Folder = folder };
+    /// <param name="storage">How its matrices are kept in memory.</param>
+    public static Transformer Load(string folder, Device? device = null, WeightStorage storage = WeightStorage.Fp32) =>
+        new(ModelConfig.Load(folder), ModelWeights.Open(folder), device, storage) { Folder = folder };
 
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;

@@ -26,6 +26,9 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     /// <summary>The MLP's nonlinearity.</summary>
     public required MlpActivation Activation { get; init; }
 
+    /// <summary>Bytes it takes in memory.</summary>
+    public long Bytes => AttentionNorm.Bytes + MlpNorm.Bytes + QueryKeyValue.Bytes + AttentionOutput.Bytes + Up.Bytes + (Gated?.Bytes ?? 0) + Down.Bytes;
+
     /// <summary>Layer input to the attention block's output, both <c>[batch, seq, d_model]</c>.</summary>
     public Tensor Attention(Tensor x, Positions positions, KvCache? cache, int layer)
     {

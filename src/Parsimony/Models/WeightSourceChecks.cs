@@ -19,7 +19,14 @@ internal static class WeightSourceChecks
 
     /// <summary>A linear map stored as <c>{name}.weight</c> <c>[outputs, inputs]</c> and, where it has one, <c>{name}.bias</c>.</summary>
     public static Projection ReadProjection(this IWeightSource source, string name, long outputs, long inputs, bool bias) =>
-        new(source.ReadChecked(name + ".weight", outputs, inputs), bias ? source.ReadChecked(name + ".bias", outputs) : null);
+        source.Project(source.ReadChecked(name + ".weight", outputs, inputs), bias ? source.ReadChecked(name + ".bias", outputs) : null);
+
+    /// <summary>A linear map of a matrix <c>[outputs, inputs]</c> that was read here, kept in the source's storage.</summary>
+    public static Projection Project(this IWeightSource source, Tensor weight, Tensor? bias) => new(StoredMatrix.Of(weight, source.Storage), bias);
+
+    /// <summary>The table of an embedding, in two bytes a number where the source's storage is not float32.</summary>
+    public static Tensor ReadTable(this IWeightSource source, string name, int rows, int width) =>
+        StoredMatrix.Table(source.ReadChecked(name, rows, width), source.Storage);
 
     /// <summary>A layer norm stored as <c>{name}.weight</c> and <c>{name}.bias</c>.</summary>
     public static Norm ReadLayerNorm(this IWeightSource source, string name, int width, double epsilon)

@@ -1,0 +1,64 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Models;
+
+/// <summary>Puts a matrix into its storage, and says what that takes.</summary>
+internal static class StoredMatrix
+{
+    /// <summary>Stores a matrix.</summary>
+    /// <param name="weight"><c>[out, in]</c>, float32; taken over: the caller must not use it again.</param>
+    /// <param name="storage">How.</param>
+    /// <exception cref="InvalidDataException">It holds a number that the storage cannot.</exception>
+    public static IStoredMatrix Of(Tensor weight, WeightStorage storage)
+    {
+        if (storage == WeightStorage.Fp32) return new Fp32Matrix(weight);
+        using (weight)
+        using (no_grad())
+        {
+            EnsureHolds(weight, storage);
+            return storage switch
+            {
+                WeightStorage.Bf16 => new HalfMatrix(weight, ScalarType.BFloat16),
+                WeightStorage.Fp16 => new HalfMatrix(weight, ScalarType.Float16),
+                WeightStorage.Int8 => new Int8Matrix(weight),
+                WeightStorage.Nf4 => new Nf4Matrix(weight, doubleQuantised: false),
+                _ => new Nf4Matrix(weight, doubleQuantised: true),
+            };
+        }
+    }
+
+    /// <summary>An embedding's table, of which a few rows are read at a time: two bytes a number in every storage but float32.</summary>
+    /// <param name="table"><c>[rows, d_model]</c>, float32; taken over.</param>
+    /// <param name="storage">The model's.</param>
+    /// <exception cref="InvalidDataException">It holds a number that the storage cannot.</exception>
+    public static Tensor Table(Tensor table, WeightStorage storage)
+    {
+        if (storage == WeightStorage.Fp32) return table;
+        using (table)
+        {
+            EnsureHolds(table, storage);
+            return table.to(storage == WeightStorage.Fp16 ? ScalarType.Float16 : ScalarType.BFloat16).DetachFromDisposeScope();
+        }
+    }
+
+    /// <summary>Bytes of a matrix in memory.</summary>
+    /// <param name="storage">How it is stored.</param>
+    /// <param name="outputs">Its rows.</param>
+    /// <param name="inputs">Its columns.</param>
+    public static long Bytes(WeightStorage storage, long outputs, long inputs) => storage switch
+    {
+        WeightStorage.Fp32 => 4 * outputs * inputs,
+        WeightStorage.Bf16 or WeightStorage.Fp16 => 2 * outputs * inputs,
+        WeightStorage.Int8 => outputs * inputs + 4 * outputs,
+        _ => Nf4Matrix.BytesOf(outputs * inputs, storage == WeightStorage.Nf4Dq),
+    };
+
+    private static void EnsureHolds(Tensor weight, WeightStorage storage)
+    {
+        using var scope = NewDisposeScope();
+        float largest = weight.abs().max().item<float>(); // NaN where there is one
+        if (!float.IsFinite(largest)) throw new InvalidDataException($"the model's weights hold {largest}; they cannot be stored as {storage}. Fetch the files again.");
+        if (storage == WeightStorage.Fp16 && largest > 65504) throw new InvalidDataException($"the model's weights hold {largest}; fp16 ends at 65504. Use bf16.");
+    }
+}
