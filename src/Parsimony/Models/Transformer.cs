@@ -295,8 +295,6 @@ public sealed class Transformer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var layer in layers) layer?.Dispose();
-        foreach (var part in (IDisposable?[])[embedding, finalNorm, unembedding]) part?.Dispose();
-        weights.Dispose();
+        foreach (var part in (IDisposable?[])[.. layers, embedding, finalNorm, unembedding, weights]) part?.Dispose();
     }
 }

@@ -141,11 +141,11 @@ public sealed class WeightStorageTests
         Assert.Contains("NaN", Assert.Throws<InvalidDataException>(() => StoredMatrix.Of(full(2, 2, float.NaN), WeightStorage.Int8)).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Bounds of the difference to float32 in the mean loss of the bundled model, nats per token, about three times what was seen.</summary>
+    /// <summary>Bounds of the difference to float32 in the mean loss of the bundled model, nats per token. Seen: 0.00002, 0 (its file is fp16), 0.0016, 0.032, 0.034.</summary>
     [Theory]
     [InlineData(WeightStorage.Fp32, 0)]
-    [InlineData(WeightStorage.Bf16, 0.002)]
-    [InlineData(WeightStorage.Fp16, 0.0003)]
+    [InlineData(WeightStorage.Bf16, 0.0001)]
+    [InlineData(WeightStorage.Fp16, 0)]
     [InlineData(WeightStorage.Int8, 0.005)]
     [InlineData(WeightStorage.Nf4, 0.1)]
     [InlineData(WeightStorage.Nf4Dq, 0.1)]
