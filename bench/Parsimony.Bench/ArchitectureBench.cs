@@ -34,13 +34,14 @@ public sealed record ArchitectureBenchOptions
     /// <exception cref="ArgumentException">One or more values are out of range.</exception>
     public ArchitectureBenchOptions Validated()
     {
-        var faults = new List<string>();
-        if (DModel < 32 || DModel % 32 != 0) faults.Add($"d_model is {DModel}; allowed: multiples of 32");
-        if (DSae < 1) faults.Add($"d_sae is {DSae}; allowed: 1 or more");
-        if (L0 < 1 || L0 >= DSae) faults.Add($"l0 is {L0}; allowed: 1 to below d_sae");
-        if (BatchTokens < 1) faults.Add($"batch_tokens is {BatchTokens}; allowed: 1 or more");
-        if (Rounds < 1) faults.Add($"rounds is {Rounds}; allowed: 1 or more");
-        return faults.Count == 0 ? this : throw new ArgumentException($"The benchmark's options are wrong: {string.Join("; ", faults)}.");
+        var faults = new OptionFaults();
+        faults.Check(DModel >= 32 && DModel % 32 == 0, "d_model", DModel, "multiples of 32");
+        faults.Check(DSae >= 1, "d_sae", DSae, "1 or more");
+        faults.Check(L0 >= 1 && L0 < DSae, "l0", L0, "1 to below d_sae");
+        faults.Check(BatchTokens >= 1, "batch_tokens", BatchTokens, "1 or more");
+        faults.Check(Rounds >= 1, "rounds", Rounds, "1 or more");
+        faults.ThrowIfAny("The benchmark's options");
+        return this;
     }
 }
 

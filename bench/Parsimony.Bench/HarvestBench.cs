@@ -5,6 +5,7 @@ using Parsimony.Autoencoders;
 using Parsimony.Evaluation;
 using Parsimony.Models;
 using Parsimony.Splicing;
+using Parsimony.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -29,11 +30,12 @@ public sealed record HarvestBenchOptions
     /// <exception cref="ArgumentException">One or more values are out of range.</exception>
     public HarvestBenchOptions Validated()
     {
-        var faults = new List<string>();
-        if (BatchContexts < 1) faults.Add($"batch_contexts is {BatchContexts}; allowed: 1 or more");
-        if (SequenceLength is < 2 or > 2048) faults.Add($"sequence_length is {SequenceLength}; allowed: 2 to 2048");
-        if (Rounds < 1) faults.Add($"rounds is {Rounds}; allowed: 1 or more");
-        return faults.Count == 0 ? this : throw new ArgumentException($"The benchmark's options are wrong: {string.Join("; ", faults)}.");
+        var faults = new OptionFaults();
+        faults.Check(BatchContexts >= 1, "batch_contexts", BatchContexts, "1 or more");
+        faults.Check(SequenceLength is >= 2 and <= 2048, "sequence_length", SequenceLength, "2 to 2048");
+        faults.Check(Rounds >= 1, "rounds", Rounds, "1 or more");
+        faults.ThrowIfAny("The benchmark's options");
+        return this;
     }
 }
 

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Parsimony.Training;
 
 namespace Parsimony.Bench;
 
@@ -41,11 +42,11 @@ public sealed record SaeBenchOptions
     /// <exception cref="ArgumentException">One or more values are out of range.</exception>
     public SaeBenchOptions Validated()
     {
-        var faults = new List<string>();
-        if (BatchTokens is < 1 or > 65536) faults.Add($"batch_tokens is {BatchTokens}; allowed: 1 to 65536");
-        if (Rounds < 1) faults.Add($"rounds is {Rounds}; allowed: 1 or more");
-        if (!(MaxSeconds > 0)) faults.Add($"max_seconds is {MaxSeconds}; allowed: above 0");
-        if (faults.Count > 0) throw new ArgumentException($"The benchmark's options are wrong: {string.Join("; ", faults)}.");
+        var faults = new OptionFaults();
+        faults.Check(BatchTokens is >= 1 and <= 65536, "batch_tokens", BatchTokens, "1 to 65536");
+        faults.Check(Rounds >= 1, "rounds", Rounds, "1 or more");
+        faults.Check(MaxSeconds > 0, "max_seconds", MaxSeconds, "above 0");
+        faults.ThrowIfAny("The benchmark's options");
         _ = (ParsedShapes(), ParsedDensities());
         return this;
     }

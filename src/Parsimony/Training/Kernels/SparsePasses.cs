@@ -170,7 +170,11 @@ internal sealed unsafe class SparsePasses<VPanel, VTile> : ISparsePasses
     private double Norm()
     {
         double sum = backward.Squares + rule.RestSquares;
-        for (int k = 0; k < dModel; k++) sum += (double)BiasGradient(k) * BiasGradient(k);
+        for (int k = 0; k < dModel; k++)
+        {
+            double gradient = BiasGradient(k);
+            sum += gradient * gradient;
+        }
         return Math.Sqrt(sum);
     }
 
