@@ -12,19 +12,12 @@ namespace Parsimony.Tokens;
 /// <param name="root">Folder of all tokenised texts.</param>
 public sealed class TokenCache(string root)
 {
-    /// <summary>Environment variable: the folder of caches (default ~/.cache/parsimony), or <c>none</c>.</summary>
-    public const string Variable = "PARSIMONY_CACHE";
-
     private const long SmallestBytes = 16 << 20;
 
+    private readonly KnownHashes hashes = new(Path.Combine(root, "hashes"));
+
     /// <summary>The cache of this user; null where it is switched off.</summary>
-    public static TokenCache? OfUser()
-    {
-        string? named = Environment.GetEnvironmentVariable(Variable), cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (named is "none") return null;
-        if (string.IsNullOrEmpty(cache)) cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return new TokenCache(Path.Combine(string.IsNullOrEmpty(named) ? Path.Combine(cache, "parsimony") : named, "tokens"));
-    }
+    public static TokenCache? OfUser() => UserCache.Folder("tokens") is { } folder ? new TokenCache(folder) : null;
 
     /// <summary>Whether a text is worth it: 16 MiB or more; less is tokenised in a few seconds.</summary>
     public static bool IsWorthIt(Corpus text) => text.Bytes >= SmallestBytes;
@@ -56,7 +49,7 @@ public sealed class TokenCache(string root)
         var index = stored.Index;
         if (index is null || !index.IsComplete && index.Tokens < enough)
         {
-            DiskSpace.Ensure(root, text.Bytes, $"'{text.Path}' as tokens", $"Free some space, or set {Variable} to a folder on another disk, or to none to hold them in memory.");
+            DiskSpace.Ensure(root, text.Bytes, $"'{text.Path}' as tokens", $"Free some space, or set {UserCache.Variable} to a folder on another disk, or to none to hold them in memory.");
             index = stored.Extend(index ?? begun, text, tokenizer, enough);
         }
         if (index is null) return ContextPacker.Pack(text, tokenizer, sequenceLength, split, limit); // another process writes it: this one goes without
@@ -70,20 +63,7 @@ public sealed class TokenCache(string root)
     private string Hash(Corpus text)
     {
         using var all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string file in text.Files)
-        {
-            string full = Path.GetFullPath(file), target = File.ResolveLinkTarget(full, returnFinalTarget: true)?.FullName ?? full;
-            var facts = new FileInfo(target);
-            string known = Path.Combine(root, "hashes", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(target)))[..32]);
-            string stamp = $"{facts.Length} {facts.LastWriteTimeUtc.Ticks} ";
-            string content = File.Exists(known) && File.ReadAllText(known) is var line && line.StartsWith(stamp, StringComparison.Ordinal) ? line[stamp.Length..].Trim() : "";
-            if (content.Length != 64)
-            {
-                content = FileHash.Sha256(target);
-                AtomicFile.WriteText(known, stamp + content + "\n");
-            }
-            all.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file)} {content}\n"));
-        }
+        foreach (string file in text.Files) all.AppendData(Encoding.UTF8.GetBytes($"{Path.GetFileName(file)} {hashes.Sha256(file)}\n"));
         return Convert.ToHexStringLower(all.GetHashAndReset());
     }
 }

@@ -90,6 +90,7 @@ public static class HubPull
             throw new InvalidDataException($"'{file.Path}' of '{name}' came with another content than its hash {file.Hash[..12]}... says, and was deleted. Pull again.");
         }
         File.Move(temporary, blob, overwrite: true);
+        if (file.Hash.Length == 64) KnownHashes.RememberForUser(blob, file.Hash); // so that nobody reads it for its hash again
         File.Delete(ranges);
         FolderSync.Flush(Path.GetDirectoryName(blob)!);
     }
