@@ -16,8 +16,9 @@ namespace Parsimony.Activations;
 /// <param name="TextPath">Where it was; null when unknown.</param>
 /// <param name="HeldOutFraction">Share of its documents that were left out; 0: none.</param>
 /// <param name="Corpus">How it was read; null when unknown.</param>
+/// <param name="ModelWeights">How the model's matrices were kept.</param>
 public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null, string? TextPath = null, double HeldOutFraction = 0,
-    TextOptions? Corpus = null);
+    TextOptions? Corpus = null, WeightStorage ModelWeights = WeightStorage.Fp32);
 
 /// <summary>
 /// Writes activations to disk, to be trained on without the text or the model (<see cref="CachedActivations"/>). A folder of safetensors
@@ -43,6 +44,7 @@ public static class ActivationCache
         {
             ModelName = origin.ModelName,
             ModelSha256 = origin.ModelSha256,
+            ModelWeights = origin.ModelWeights,
             TokenizerSha256 = origin.TokenizerSha256,
             Text = origin.Text,
             TextPath = origin.TextPath,

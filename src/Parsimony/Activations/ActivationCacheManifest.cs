@@ -41,6 +41,9 @@ public sealed record ActivationCacheManifest
     /// <summary>SHA-256 of the model's weights; null when it was made in memory.</summary>
     public required string? ModelSha256 { get; init; }
 
+    /// <summary>How the model's matrices were kept. Default float32.</summary>
+    public WeightStorage ModelWeights { get; init; }
+
     /// <summary>SHA-256 of tokenizer.json; null when unknown.</summary>
     public required string? TokenizerSha256 { get; init; }
 
@@ -107,7 +110,7 @@ public sealed record ActivationCacheManifest
     {
         (string Name, object? Was, object? Is)[] facts =
         [
-            ("the model's SHA-256", ModelSha256, other.ModelSha256), ("the tokenizer's SHA-256", TokenizerSha256, other.TokenizerSha256),
+            ("the model's SHA-256", ModelSha256, other.ModelSha256), ("weights", ModelWeights, other.ModelWeights), ("the tokenizer's SHA-256", TokenizerSha256, other.TokenizerSha256),
             ("held_out_fraction", HeldOutFraction, other.HeldOutFraction), ("the tokens' SHA-256", TokensSha256, other.TokensSha256), ("hooks", Names(this), Names(other)),
             ("sequence_length", SequenceLength, other.SequenceLength), ("precision", Precision, other.Precision),
             ("contexts", Contexts, other.Contexts), ("contexts per shard", ContextsPerShard, other.ContextsPerShard),

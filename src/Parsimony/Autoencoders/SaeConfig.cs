@@ -102,6 +102,7 @@ internal sealed record SaeConfig
                 HookOut = HookPoint.ParseOrNull(Text(metadata, "hook_point_out") ?? Text(metadata, "hook_name_out") ?? Text(cfg, "hook_name_out")),
                 ModelName = Text(metadata, "model_name") ?? "unknown",
                 ModelSha256 = Text(metadata, "model_sha256"),
+                ModelWeights = WeightStorageName.ParseOrNull(Text(metadata, "model_weights")),
                 TokenizerSha256 = Text(metadata, "tokenizer_sha256"),
                 ContextSize = (int?)metadata["context_size"] ?? 0,
                 DatasetPath = Text(metadata, "dataset_path"),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Parsimony.Models;
 
 namespace Parsimony.Autoencoders;
 
@@ -31,7 +32,7 @@ internal static class SaeConfigJson
     /// <summary>The keys under metadata that are properties of <see cref="SaeMetadata"/>.</summary>
     public static IReadOnlySet<string> Own { get; } = new HashSet<string>(StringComparer.Ordinal)
     {
-        "sae_lens_version", "model_name", "hook_name", "hook_name_out", "context_size", "dataset_path", "hook_point", "hook_point_out", "model_sha256",
+        "sae_lens_version", "model_name", "hook_name", "hook_name_out", "context_size", "dataset_path", "hook_point", "hook_point_out", "model_sha256", "model_weights",
         "tokenizer_sha256", "training_tokens", "seed", "k", "l1_coefficient", "loss_convention", "decoder_constraint", "trained_by",
     };
 
@@ -95,6 +96,7 @@ internal static class SaeConfigJson
             metadata["hook_point_out"] = hookOut.ToString();
         }
         metadata["model_sha256"] = of.ModelSha256;
+        metadata["model_weights"] = of.ModelWeights?.Name();
         metadata["tokenizer_sha256"] = of.TokenizerSha256;
         metadata["training_tokens"] = of.TrainingTokens;
         metadata["seed"] = of.Seed;

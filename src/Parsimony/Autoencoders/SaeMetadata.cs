@@ -20,6 +20,9 @@ public sealed record SaeMetadata
     /// <summary>SHA-256 of the model's weights, lower-case hex; null when unknown.</summary>
     public string? ModelSha256 { get; init; }
 
+    /// <summary>How the model's matrices were kept while its activations were read; null when unknown.</summary>
+    public WeightStorage? ModelWeights { get; init; }
+
     /// <summary>SHA-256 of tokenizer.json, lower-case hex; null when unknown.</summary>
     public string? TokenizerSha256 { get; init; }
 
@@ -62,9 +65,10 @@ public sealed record SaeMetadata
     /// <param name="at">The hook it is to be used at; null: its own.</param>
     /// <param name="modelSha256">Hash of the model's weights; null: not checked.</param>
     /// <param name="tokenizerSha256">Hash of the tokenizer; null: not checked.</param>
-    /// <exception cref="InvalidDataException">Other hook, other width, other model or other tokenizer; the message says which.</exception>
+    /// <param name="modelWeights">How the model's matrices are kept; null: not checked.</param>
+    /// <exception cref="InvalidDataException">Other hook, other width, other model, kept in another way, or other tokenizer; the message says which.</exception>
     public void EnsureFits(ISparseAutoencoder sae, IModelConfig model, HookPoint? at = null, string? modelSha256 = null,
-        string? tokenizerSha256 = null)
+        string? tokenizerSha256 = null, WeightStorage? modelWeights = null)
     {
         if (at is { } hook && hook != Hook)
             throw new InvalidDataException($"This SAE was trained at {Hook}, not at {hook}. Use {Hook}, or train an SAE at {hook}.");
@@ -76,6 +80,9 @@ public sealed record SaeMetadata
             throw new InvalidDataException($"This SAE takes activations of width {sae.DModel}, but {Hook} of this model has width {width}. "
                 + $"Use the model it was trained on ({ModelName}), or train an SAE on this one.");
         EnsureSame("model", ModelSha256, modelSha256, $"Use the model it was trained on ({ModelName}), or train an SAE on this one.");
+        if (ModelWeights is { } trained && modelWeights is { } kept && trained != kept) throw new InvalidDataException(
+            $"This SAE was trained on the model's activations with its weights in {trained.Name()}; here they are in {kept.Name()}, and the activations are not the same. "
+            + $"Use --weights {trained.Name()}, or train an SAE on {kept.Name()}.");
         EnsureSame("tokenizer", TokenizerSha256, tokenizerSha256, "Use the tokenizer.json that was beside the model in training.");
     }
 

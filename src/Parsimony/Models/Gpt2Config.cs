@@ -67,6 +67,10 @@ public sealed record Gpt2Config : IModelConfig
         return config;
     }
 
+    bool IModelConfig.IsTable(string name) => name.EndsWith("wte.weight", StringComparison.Ordinal) || name.EndsWith("wpe.weight", StringComparison.Ordinal);
+
+    bool IModelConfig.IsTransposed(string name) => name.Contains(".attn.c_", StringComparison.Ordinal) || name.Contains(".mlp.c_", StringComparison.Ordinal);
+
     Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(
         weights.Table(Prefix(weights) + "wte.weight", DVocab, DModel), weights.Table(Prefix(weights) + "wpe.weight", MaxSequenceLength, DModel));
 
@@ -91,7 +95,7 @@ public sealed record Gpt2Config : IModelConfig
     Norm IModelConfig.ReadFinalNorm(WeightReader weights) => weights.LayerNorm(Prefix(weights) + "ln_f", DModel, LayerNormEpsilon);
 
     Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
-        weights.Projection(TieWordEmbeddings ? Prefix(weights) + "wte" : "lm_head", DVocab, DModel, bias: false);
+        TieWordEmbeddings ? weights.Tied(Prefix(weights) + "wte.weight", DVocab, DModel) : weights.Projection("lm_head", DVocab, DModel, bias: false);
 
     private static string Prefix(WeightReader weights) => weights.Contains("wte.weight") ? "" : "transformer.";
 }

@@ -67,6 +67,8 @@ public sealed record GptNeoXConfig : IModelConfig
         return config;
     }
 
+    bool IModelConfig.IsTable(string name) => name.EndsWith("embed_in.weight", StringComparison.Ordinal);
+
     Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(weights.Table("gpt_neox.embed_in.weight", DVocab, DModel));
 
     TransformerLayer IModelConfig.ReadLayer(WeightReader weights, int layer)
@@ -90,5 +92,5 @@ public sealed record GptNeoXConfig : IModelConfig
     Norm IModelConfig.ReadFinalNorm(WeightReader weights) => weights.LayerNorm("gpt_neox.final_layer_norm", DModel, LayerNormEpsilon);
 
     Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
-        weights.Projection(TieWordEmbeddings ? "gpt_neox.embed_in" : "embed_out", DVocab, DModel, bias: false);
+        TieWordEmbeddings ? weights.Tied("gpt_neox.embed_in.weight", DVocab, DModel) : weights.Projection("embed_out", DVocab, DModel, bias: false);
 }

@@ -25,10 +25,18 @@ public interface IModelConfig
     bool ParallelResidual { get; }
     /// <summary>Whether the MLP multiplies its nonlinearity's output by a second projection (SwiGLU, Shazeer 2020).</summary>
     bool GatedMlp { get; }
+    /// <summary>Whether the unembedding is the embedding.</summary>
+    bool TieWordEmbeddings { get; }
     /// <summary>How many of a head's <see cref="DHead"/> numbers are rotated; 0 where positions are embedded instead.</summary>
     int RotaryWidth { get; }
     /// <summary>Base of the rotary frequencies.</summary>
     double RotaryBase { get; }
+
+    /// <summary>Whether a tensor is a table of which rows are looked up, not a matrix that is multiplied by.</summary>
+    internal bool IsTable(string name);
+
+    /// <summary>Whether a matrix is stored <c>[in, out]</c>.</summary>
+    internal bool IsTransposed(string name) => false;
 
     internal Embedding ReadEmbedding(WeightReader weights);
     internal TransformerLayer ReadLayer(WeightReader weights, int layer);

@@ -83,6 +83,8 @@ public sealed record LlamaConfig : IModelConfig
         return config;
     }
 
+    bool IModelConfig.IsTable(string name) => name.EndsWith("embed_tokens.weight", StringComparison.Ordinal);
+
     Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(weights.Table("model.embed_tokens.weight", DVocab, DModel));
 
     TransformerLayer IModelConfig.ReadLayer(WeightReader weights, int layer)
@@ -108,7 +110,7 @@ public sealed record LlamaConfig : IModelConfig
     Norm IModelConfig.ReadFinalNorm(WeightReader weights) => ReadNorm(weights, "model.norm");
 
     Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
-        weights.Projection(TieWordEmbeddings ? "model.embed_tokens" : "lm_head", DVocab, DModel, bias: false);
+        TieWordEmbeddings ? weights.Tied("model.embed_tokens.weight", DVocab, DModel) : weights.Projection("lm_head", DVocab, DModel, bias: false);
 
     private Norm ReadNorm(WeightReader weights, string name) => new(weights.Read(name + ".weight", DModel), null, RmsNormEpsilon);
 }

@@ -14,7 +14,7 @@ public sealed class ModelSize(IModelConfig config, WeightStorage storage)
     public long EmbeddingBytes => (long)config.DVocab * config.DModel * (storage == WeightStorage.Fp32 ? sizeof(float) : 2);
 
     /// <summary>Bytes of the matrix that gives the logits.</summary>
-    public long UnembeddingBytes => StoredMatrix.Bytes(storage, config.DVocab, config.DModel);
+    public long UnembeddingBytes => config.TieWordEmbeddings ? EmbeddingBytes : StoredMatrix.Bytes(storage, config.DVocab, config.DModel);
 
     /// <summary>Bytes of one layer.</summary>
     public long LayerBytes
@@ -27,6 +27,9 @@ public sealed class ModelSize(IModelConfig config, WeightStorage storage)
             return matrices + sizeof(float) * (4 * d + head * (config.NHeads + 2L * config.NKvHeads) + d + mlp + d); // two norms, four biases
         }
     }
+
+    /// <summary>Numbers of all matrices and tables.</summary>
+    public long Parameters => (config.TieWordEmbeddings ? 1L : 2L) * config.DVocab * config.DModel + config.NLayers * LayerParameters;
 
     /// <summary>Bytes of the whole model.</summary>
     public long Bytes => EmbeddingBytes + config.NLayers * LayerBytes + UnembeddingBytes;

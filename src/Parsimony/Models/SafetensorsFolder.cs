@@ -1,4 +1,5 @@
 using Parsimony.Files;
+using Parsimony.Models.Storage;
 using static TorchSharp.torch;
 
 namespace Parsimony.Models;
@@ -14,7 +15,7 @@ public sealed class SafetensorsFolder : IWeightSource
     private readonly SortedDictionary<string, SafetensorsFile> files = new(StringComparer.Ordinal);
     private readonly Lazy<string> sha256;
 
-    private SafetensorsFolder() => sha256 = new Lazy<string>(() => FileHash.Sha256(Paths));
+    private SafetensorsFolder() => sha256 = new Lazy<string>(() => MadeFrom(ModelQuantiser.SourceKey) ?? KnownHashes.OfUser([.. Paths]));
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Names => fileOf.Keys;
@@ -22,8 +23,11 @@ public sealed class SafetensorsFolder : IWeightSource
     /// <summary>The files, in name order.</summary>
     public IEnumerable<string> Paths => files.Values.Select(f => f.Path);
 
-    /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex; of a single file its own.</summary>
+    /// <summary>SHA-256 of the file, of shards that of their own in name order, lower-case hex; where the files say from which weights they were quantised, that of those.</summary>
     public string Sha256 => sha256.Value;
+
+    /// <inheritdoc/>
+    public WeightStorage? QuantisedAs => WeightStorageName.ParseOrNull(MadeFrom(ModelQuantiser.StorageKey)) ?? QuantisedFormat.StorageOf(Names);
 
     /// <summary>Opens the weights of a model folder.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -79,6 +83,8 @@ public sealed class SafetensorsFolder : IWeightSource
     {
         foreach (var file in files.Values) file.Dispose();
     }
+
+    private string? MadeFrom(string key) => files.Values.FirstOrDefault()?.Metadata.GetValueOrDefault(key);
 
     private SafetensorsFile FileOf(string name) => fileOf.TryGetValue(name, out var file) ? file
         : throw new InvalidDataException($"the model has no tensor '{name}'; its files are '{string.Join("', '", Paths)}'.");

@@ -26,7 +26,7 @@ public sealed class Transformer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         if (weights.QuantisedAs is { } quantised && storage is { } wanted && wanted != quantised) throw new InvalidDataException(
-            $"these weights are quantised as {quantised}; they cannot be had as {wanted}. Leave the storage out, or use the original weights.");
+            $"these weights are quantised as {quantised.Name()}; they cannot be had as {wanted.Name()}. Leave the storage out, or use the original weights.");
         (Config, this.weights, Device, Storage) = (config, weights, device ?? CPU, storage ?? weights.QuantisedAs ?? WeightStorage.Fp32);
         parts = new ModelParts(config, weights, Device, Storage, weightBytes ?? long.MaxValue);
         walk = new LayerWalk(config, parts);

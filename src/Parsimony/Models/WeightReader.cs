@@ -75,6 +75,18 @@ internal sealed class WeightReader(IWeightSource source, Device device, WeightSt
         return stored.dtype is ScalarType.BFloat16 or ScalarType.Float16 ? stored : StoredMatrix.Table(Float(stored), storage);
     }
 
+    /// <summary>The table of an embedding as a linear map to the logits of its rows; it is kept as the table is.</summary>
+    /// <exception cref="InvalidDataException">As for <see cref="Read"/>.</exception>
+    public Projection Tied(string name, int rows, int width)
+    {
+        Ensure(name, rows, width);
+        return new Projection(() =>
+        {
+            var table = Table(name, rows, width);
+            return (table.dtype == ScalarType.Float32 ? new Fp32Matrix(table) : storage == WeightStorage.Fp32 ? new Fp32Matrix(Float(table)) : new HalfMatrix(table), null);
+        });
+    }
+
     /// <summary>A layer norm stored as <c>{name}.weight</c> and <c>{name}.bias</c>.</summary>
     /// <exception cref="InvalidDataException">As for <see cref="Read"/>.</exception>
     public Norm LayerNorm(string name, int width, double epsilon)
@@ -92,8 +104,15 @@ internal sealed class WeightReader(IWeightSource source, Device device, WeightSt
             ScalarType.Float32 when storage == WeightStorage.Fp32 => new Fp32Matrix(stored),
             ScalarType.BFloat16 when storage == WeightStorage.Bf16 || storage == WeightStorage.Fp32 && !stays => new HalfMatrix(stored),
             ScalarType.Float16 when storage == WeightStorage.Fp16 || storage == WeightStorage.Fp32 && !stays => new HalfMatrix(stored),
-            _ => StoredMatrix.Of(Float(stored), storage),
+            _ => Converted(),
         };
+
+        IStoredMatrix Converted()
+        {
+            var matrix = StoredMatrix.Of(Float(stored), storage);
+            source.Advise(name, isNeeded: false); // the file's numbers need not be in memory, too
+            return matrix;
+        }
     }
 
     private void EnsureMatrix(string name, long outputs, long inputs)

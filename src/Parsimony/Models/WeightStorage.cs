@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
 
 namespace Parsimony.Models;
 
@@ -18,4 +19,19 @@ public enum WeightStorage
     Nf4,
     /// <summary><see cref="Nf4"/> with its scales in a byte each: 0.52 bytes a parameter instead of 0.56.</summary>
     Nf4Dq,
+}
+
+/// <summary>Names of storages, as flags and files have them: <c>fp32</c>, <c>bf16</c>, <c>fp16</c>, <c>int8</c>, <c>nf4</c>, <c>nf4_dq</c>.</summary>
+public static class WeightStorageName
+{
+    /// <summary>The name of a storage.</summary>
+    public static string Name(this WeightStorage storage) => JsonNamingPolicy.SnakeCaseLower.ConvertName($"{storage}");
+
+    /// <summary>The storage of a name; null where it is none.</summary>
+    public static WeightStorage? ParseOrNull(string? name)
+    {
+        foreach (var storage in Enum.GetValues<WeightStorage>())
+            if (storage.Name() == name) return storage;
+        return null;
+    }
 }

@@ -21,6 +21,11 @@ internal static class QuantisedFormat
     /// <summary>Whether a source holds this matrix quantised.</summary>
     public static bool Holds(IWeightSource source, string name) => source.Contains(name + State) || IsInt8(source, name);
 
+    /// <summary>How tensors of these names are quantised; null: not at all.</summary>
+    public static WeightStorage? StorageOf(IReadOnlyCollection<string> names) => names.Any(n => n.EndsWith(NestedAbsmax, StringComparison.Ordinal)) ? WeightStorage.Nf4Dq
+        : names.Any(n => n.EndsWith(State, StringComparison.Ordinal)) ? WeightStorage.Nf4
+        : names.Any(n => n.EndsWith("." + RowAbsmax, StringComparison.Ordinal)) ? WeightStorage.Int8 : null;
+
     /// <summary>Checks that a quantised matrix is what the config promises.</summary>
     /// <returns>The names of the tensors that make it up.</returns>
     /// <exception cref="InvalidDataException">Another shape, another way of quantising, or a part is missing.</exception>

@@ -58,7 +58,7 @@ internal static class StoredMatrix
     {
         using var scope = NewDisposeScope();
         float largest = weight.abs().max().item<float>(); // NaN where there is one
-        if (!float.IsFinite(largest)) throw new InvalidDataException($"the model's weights hold {largest}; they cannot be stored as {storage}. Fetch the files again.");
+        if (!float.IsFinite(largest)) throw new InvalidDataException($"the model's weights hold {largest}; they cannot be stored as {storage.Name()}. Fetch the files again.");
         if (storage == WeightStorage.Fp16 && largest > 65504) throw new InvalidDataException($"the model's weights hold {largest}; fp16 ends at 65504. Use bf16.");
     }
 }

@@ -14,7 +14,7 @@ public sealed class TorchFolder : IWeightSource
     private readonly SortedDictionary<string, TorchFile> files = new(StringComparer.Ordinal);
     private readonly Lazy<string> sha256;
 
-    private TorchFolder() => sha256 = new Lazy<string>(() => FileHash.Sha256(Paths));
+    private TorchFolder() => sha256 = new Lazy<string>(() => KnownHashes.OfUser([.. Paths]));
 
     /// <inheritdoc/>
     public IReadOnlyCollection<string> Names => fileOf.Keys;
@@ -22,7 +22,7 @@ public sealed class TorchFolder : IWeightSource
     /// <summary>The files, in name order.</summary>
     public IEnumerable<string> Paths => files.Values.Select(f => f.Path);
 
-    /// <summary>SHA-256 over the bytes of the shards in name order, lower-case hex; of a single file its own.</summary>
+    /// <summary>SHA-256 of the file, of shards that of their own in name order, lower-case hex.</summary>
     public string Sha256 => sha256.Value;
 
     /// <summary>Opens the weights of a model folder.</summary>
