@@ -55,6 +55,8 @@ internal sealed record EvaluateOptions
     }
 
     public TextOptions Corpus { get; init; } = new();
+
+    public WeightOptions Load { get; init; } = new();
 }
 
 /// <summary><c>parsimony evaluate</c>: what the SAE costs and keeps when it is spliced into its model.</summary>
@@ -65,7 +67,7 @@ internal static class EvaluateCommand
         (options, terminal) =>
         {
             if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
-            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device);
+            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device, options.Load);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
             Print(report, terminal);

@@ -38,6 +38,8 @@ internal sealed record FinetuneOptions
 
     public TextOptions Corpus { get; init; } = new();
 
+    public WeightOptions Load { get; init; } = new();
+
     public SftOptions Sft { get; init; } = new();
 }
 
@@ -48,7 +50,7 @@ internal static class FinetuneCommand
         "finetune", "Fine-tunes a model only through its SAE's features: one scale and one shift per latent.",
         (options, terminal) =>
         {
-            using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null);
+            using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null, load: options.Load);
             string folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : "runs/finetune");
             var run = RunFolder.At(folder);
             var report = Run(sae, options, run, terminal);

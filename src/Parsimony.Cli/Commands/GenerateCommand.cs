@@ -29,6 +29,8 @@ internal static class GenerateCommand
         [Description("how the SAE is put in [default: as the adapter says, else replace]")]
         public SpliceMode? Mode { get; init; }
 
+        public WeightOptions Load { get; init; } = new();
+
         public SamplingOptions Sampling { get; init; } = new();
     }
 
@@ -49,7 +51,7 @@ internal static class GenerateCommand
 
     private static Result Run(Options options, Terminal terminal)
     {
-        using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode);
+        using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode, options.Load);
         var tokenizer = fused.Tokenizer;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];

@@ -42,6 +42,8 @@ internal sealed record HarvestOptions
 
     public TextOptions Corpus { get; init; } = new();
 
+    public WeightOptions Load { get; init; } = new();
+
     public ActivationCacheOptions Cache { get; init; } = new();
 
     /// <summary>Returns these options, or says what is wrong.</summary>
@@ -67,14 +69,14 @@ internal static class HarvestCommand
     private static object Run(HarvestOptions options, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        using var model = LoadedModel.Open(options.Model, options.Device);
+        using var model = LoadedModel.Open(options.Model, options.Device, options.Load);
         model.EnsureHas(options.Hook);
         if (options.MaxTokens is { } most && most < options.SequenceLength)
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
         var contexts = model.PackTraining(options.Text, options.Corpus, options.SequenceLength, options.HeldOutFraction,
             (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
-        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction, options.Corpus);
+        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction, options.Corpus, model.Model.Storage);
         terminal.Note(model.Notes);
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));

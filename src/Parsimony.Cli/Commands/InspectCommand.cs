@@ -101,7 +101,7 @@ internal static class InspectCommand
             Hook = Hook(config),
             FileMetadata = metadata,
             Bytes = weights.Sum(file => new FileInfo(file).Length),
-            Sha256 = FileHash.Sha256(weights),
+            Sha256 = KnownHashes.OfUser(weights),
             Parameters = tensors.Sum(t => t.Parameters),
             Tensors = [.. tensors.OrderBy(t => t.Name, NumbersInOrder)],
         };

@@ -56,6 +56,8 @@ internal sealed record TrainOptions
 
     public TextOptions Corpus { get; init; } = new();
 
+    public WeightOptions Load { get; init; } = new();
+
     public ActivationBufferOptions Buffer { get; init; } = new();
 
     public SaeTrainingOptions Sae { get; init; } = new();
@@ -188,6 +190,7 @@ internal static class TrainCommand
         HookOut = options.ReadsAt() == options.Hook ? null : options.Hook,
         ModelName = data.ModelName,
         ModelSha256 = data.ModelSha256,
+        ModelWeights = data.ModelWeights,
         TokenizerSha256 = data.TokenizerSha256,
         ContextSize = options.SequenceLength,
         DatasetPath = data.Text,

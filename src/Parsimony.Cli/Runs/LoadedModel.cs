@@ -9,7 +9,12 @@ namespace Parsimony.Cli.Runs;
 /// <summary>A model folder opened for work: the model and its tokenizer.</summary>
 internal sealed class LoadedModel : IDisposable
 {
-    private LoadedModel(Transformer model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
+    private LoadedModel(Transformer model, Tokenizer tokenizer)
+    {
+        (Model, Tokenizer) = (model, tokenizer);
+        if (model.IsStreamed) notes.Add($"The model's weights take {Files.ByteSize.Text(new ModelSize(model.Config, model.Storage).Bytes)} in {model.Storage.Name()}, more than they may have here: "
+            + "layers that do not stay in memory are read from the file each time they run. A smaller --weights is faster; --weight-memory says what they may take.");
+    }
 
     private readonly List<string> notes = [];
 
@@ -25,13 +30,15 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>Opens a model folder, or the bundled one when none is named; see <see cref="ModelFolder.Open"/>.</summary>
     /// <param name="folder">The folder; null: the bundled one.</param>
     /// <param name="device">Where the model runs.</param>
-    public static LoadedModel Open(string? folder, string device = TorchDevice.Cpu)
+    /// <param name="load">How its weights are kept; null: the default.</param>
+    public static LoadedModel Open(string? folder, string device = TorchDevice.Cpu, WeightOptions? load = null)
     {
-        var (model, tokenizer) = ModelFolder.Open(folder, TorchDevice.Of(device));
+        load ??= new();
+        var (model, tokenizer) = ModelFolder.Open(folder, TorchDevice.Of(device), load.Weights, load.Bytes(device));
         return new LoadedModel(model, tokenizer);
     }
 
-    /// <summary>What of the texts packed so far could not be read and was passed over, a sentence for each; most often none.</summary>
+    /// <summary>What there is to say: of weights that do not fit, of texts that could not be read whole; a sentence for each, most often none.</summary>
     public IReadOnlyList<string> Notes => notes;
 
     /// <summary>Packs a text into contexts the model can take.</summary>

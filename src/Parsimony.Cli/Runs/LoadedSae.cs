@@ -28,25 +28,19 @@ internal sealed class LoadedSae : IDisposable
 
     public HookPoint At => Metadata.Hook;
 
-    /// <summary>Opens what a command names.</summary>
+    /// <summary>Opens what a command names. Where nothing else is asked for, the model's weights are kept as they were when the SAE was trained.</summary>
     /// <param name="path">An SAE in a file or folder of any format, or a run folder that holds one.</param>
     /// <param name="model">A model folder; null: the one the run folder was trained on, else the bundled one.</param>
     /// <param name="hook">Demanded hook point, or the SAE's where its file does not say it; null: the SAE's own.</param>
     /// <param name="takesTranscoders">Whether the command can put one into its model; one that takes only autoencoders refuses it by name.</param>
     /// <param name="device">Where the model runs, and with it the SAE.</param>
-    public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false, string device = TorchDevice.Cpu)
+    /// <param name="load">How the model's weights are kept; null: the default.</param>
+    public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false, string device = TorchDevice.Cpu, WeightOptions? load = null)
     {
         string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
-        var loaded = LoadedModel.Open(model ?? trainedOn, device);
-        try
-        {
-            return Open(path, loaded, hook, ownsModel: true, takesTranscoders);
-        }
-        catch
-        {
-            loaded.Dispose();
-            throw;
-        }
+        load ??= new();
+        return Open(path, hook, takesTranscoders, ownsModel: true,
+            metadata => LoadedModel.Open(model ?? trainedOn, device, load with { Weights = load.Weights ?? metadata.ModelWeights }));
     }
 
     /// <summary>Opens an SAE for a model that is open already and stays the caller's.</summary>
@@ -54,22 +48,25 @@ internal sealed class LoadedSae : IDisposable
 
     /// <summary>The same, with a hook point and transcoders as above.</summary>
     public static LoadedSae Open(string path, LoadedModel model, HookPoint? hook, bool takesTranscoders) =>
-        Open(path, model, hook, ownsModel: false, takesTranscoders);
+        Open(path, hook, takesTranscoders, ownsModel: false, _ => model);
 
-    private static LoadedSae Open(string path, LoadedModel model, HookPoint? at, bool ownsModel, bool takesTranscoders)
+    private static LoadedSae Open(string path, HookPoint? at, bool takesTranscoders, bool ownsModel, Func<SaeMetadata, LoadedModel> openModel)
     {
         string folder = RunFolder.Contains(path) ? Path.Combine(path, "sae") : path;
         var (sae, metadata) = SaeFiles.Usable(SaeFiles.Load(folder), folder, at);
+        LoadedModel? model = null;
         try
         {
             if (sae is Transcoder && !(takesTranscoders && metadata.HookOut is not null)) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
                 + "so it cannot be put in the place of one activation. Name an autoencoder.");
-            metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256);
+            model = openModel(metadata);
+            metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256, model.Model.Storage);
             return new LoadedSae(model, sae = sae.On(model.Model.Device), metadata, folder, ownsModel);
         }
         catch
         {
             sae.Dispose();
+            if (ownsModel) model?.Dispose();
             throw;
         }
     }

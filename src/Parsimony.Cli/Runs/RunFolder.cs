@@ -47,7 +47,7 @@ internal sealed class RunFolder
         : throw new DirectoryNotFoundException($"'{folder}' is not a run folder (it has no config.json). Make one with 'parsimony train'.");
 
     /// <summary>
-    /// Writes a command's options into config.json. Options that would make another result than the one begun here are refused; the device may be another.
+    /// Writes a command's options into config.json. Options that would make another result than the one begun here are refused; the device and the memory for weights may be others.
     /// </summary>
     /// <param name="command">The command.</param>
     /// <param name="options">Its resolved options.</param>
@@ -86,7 +86,7 @@ internal sealed class RunFolder
     private static IEnumerable<string> Differences(JsonNode? before, JsonNode? now, string name)
     {
         if (before is JsonObject a && now is JsonObject b)
-            return a.Select(p => p.Key).Union(b.Select(p => p.Key)).Where(key => name.Length > 0 || key != "device").SelectMany(key => Differences(a[key], b[key], name.Length == 0 ? key : $"{name}.{key}"));
+            return a.Select(p => p.Key).Union(b.Select(p => p.Key)).Where(key => name.Length > 0 || key != "device").Where(key => $"{name}.{key}" != "load.weight_memory").SelectMany(key => Differences(a[key], b[key], name.Length == 0 ? key : $"{name}.{key}"));
         return JsonNode.DeepEquals(before, now) ? [] : [$"{name} was {Text(before)}, is now {Text(now)}"];
     }
 

@@ -21,6 +21,9 @@ internal sealed class TrainingData : IDisposable
 
     public required string? ModelSha256 { get; init; }
 
+    /// <summary>How the model's matrices are, or were, kept.</summary>
+    public required WeightStorage ModelWeights { get; init; }
+
     public required string? TokenizerSha256 { get; init; }
 
     /// <summary>Name of the text, for people.</summary>
@@ -36,7 +39,7 @@ internal sealed class TrainingData : IDisposable
     {
         if (options.Cache is null)
         {
-            var model = LoadedModel.Open(options.Model, options.Device);
+            var model = LoadedModel.Open(options.Model, options.Device, options.Load);
             try
             {
                 return Open(model, options, hooks, owned: model);
@@ -57,6 +60,7 @@ internal sealed class TrainingData : IDisposable
         {
             ModelName = cache.Manifest.ModelName,
             ModelSha256 = cache.Manifest.ModelSha256,
+            ModelWeights = cache.Manifest.ModelWeights,
             TokenizerSha256 = cache.Manifest.TokenizerSha256,
             Text = cache.Manifest.Text,
             HeldOutFraction = heldOut,
@@ -75,6 +79,7 @@ internal sealed class TrainingData : IDisposable
         {
             ModelName = model.Name,
             ModelSha256 = model.Model.Sha256,
+            ModelWeights = model.Model.Storage,
             TokenizerSha256 = model.Tokenizer.Sha256,
             Text = Path.GetFileName(options.Text),
             HeldOutFraction = options.HeldOutFraction,
