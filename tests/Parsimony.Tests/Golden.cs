@@ -36,8 +36,22 @@ internal sealed class Golden : IDisposable
     /// </summary>
     public void AssertClose(string name, Tensor mine, double relative = 1e-5)
     {
+        using var stored = this[name];
+        AssertClose(name, mine, stored, relative);
+    }
+
+    /// <summary>The same at the true positions of a mask alone, where the rest of the stored tensor has no meaning.</summary>
+    public void AssertCloseUnder(Tensor mask, string name, Tensor mine, double relative = 1e-5)
+    {
         using var scope = NewDisposeScope();
-        var stored = this[name].to_type(ScalarType.Float64);
+        var outside = mask.logical_not();
+        AssertClose(name, mine.masked_fill(outside, 0), this[name].masked_fill(outside, 0), relative);
+    }
+
+    private void AssertClose(string name, Tensor mine, Tensor reference, double relative)
+    {
+        using var scope = NewDisposeScope();
+        var stored = reference.to_type(ScalarType.Float64);
         Assert.Equal(stored.shape, mine.shape);
         double largest = stored.abs().max().item<double>();
         double tolerance = Math.Max(relative * largest, 10 * PeerError(name));

@@ -63,7 +63,7 @@ public sealed class FeatureDials : IDisposable
     public Tap Splice(ISparseAutoencoder sae, SpliceMode mode) => Taps.Splice(At, sae, mode, Scale(), Shift);
 
     // The one place where trainable tensors are made: born without history and outside every dispose scope.
-    private static Tensor Parameter(Tensor value)
+    internal static Tensor Parameter(Tensor value)
     {
         using (value) return value.detach().requires_grad_().DetachFromDisposeScope();
     }

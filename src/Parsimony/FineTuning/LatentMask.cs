@@ -1,0 +1,59 @@
+using Parsimony.Autoencoders;
+using Parsimony.Splicing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>Which latents' dials may move: <c>[d_sae]</c>, Bool, true for those that may. Masks are joined by <c>&amp;</c>.</summary>
+public static class LatentMask
+{
+    /// <summary>Latents that fired often enough to be judged. Adam moves a parameter that had a single gradient, of any size, by up to
+    /// 30 learning rates: a latent that fired once would look changed.</summary>
+    /// <param name="firings">Tokens of the reference set on which each latent fired, <c>[d_sae]</c>, Int64.</param>
+    /// <param name="least">The fewest that are enough, 0 or more.</param>
+    public static Tensor Evidence(Tensor firings, long least)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(least);
+        return firings.ge(least);
+    }
+
+    /// <summary>Counts on how many tokens each latent fires, without dials.</summary>
+    /// <param name="sae">The SAE.</param>
+    /// <param name="prefixes">Gives the activations at its hook point.</param>
+    /// <param name="rows">Token sequences.</param>
+    /// <returns><c>[d_sae]</c>, Int64.</returns>
+    public static Tensor Firings(ISparseAutoencoder sae, PrefixCache prefixes, IEnumerable<int[]> rows)
+    {
+        using var noGradient = no_grad();
+        using var outer = NewDisposeScope();
+        var count = zeros(sae.DSae, ScalarType.Int64, sae.WDec.device);
+        foreach (int[] row in rows)
+        {
+            using var scope = NewDisposeScope();
+            count.add_(sae.Encode(prefixes.Batch([row]).Activation.reshape(-1, sae.DModel)).gt(0).sum([0L]));
+        }
+        return count.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>These and no others.</summary>
+    /// <exception cref="ArgumentException">A latent is not one of the SAE's.</exception>
+    public static Tensor Allow(int dSae, IEnumerable<int> latents) => Marked(dSae, latents, inside: true);
+
+    /// <summary>All but these.</summary>
+    /// <exception cref="ArgumentException">A latent is not one of the SAE's.</exception>
+    public static Tensor Freeze(int dSae, IEnumerable<int> latents) => Marked(dSae, latents, inside: false);
+
+    private static Tensor Marked(int dSae, IEnumerable<int> latents, bool inside)
+    {
+        var marks = new bool[dSae];
+        Array.Fill(marks, !inside);
+        foreach (int i in latents)
+        {
+            if (i < 0 || i >= dSae) throw new ArgumentException(
+                $"latent {i} is not one of the SAE's; allowed are 0 to {dSae - 1}.", nameof(latents));
+            marks[i] = inside;
+        }
+        return tensor(marks);
+    }
+}
