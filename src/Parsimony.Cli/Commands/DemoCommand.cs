@@ -82,7 +82,7 @@ internal static class DemoCommand
         Data = Path.Combine(model, "stories.txt"),
         HeldOut = Path.Combine(model, "stories-heldout.txt"),
         Task = "predict stories written today, by a model of books from 1898 to 1924",
-        Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 5e-3, MinScale = 0, CheckpointEverySteps = 50, Seed = options.Seed },
+        Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 5e-3, CheckpointEverySteps = 50, Seed = options.Seed },
     };
 
     private static ReportOptions Report(DemoOptions options) => new()

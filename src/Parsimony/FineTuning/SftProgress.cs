@@ -8,6 +8,7 @@ namespace Parsimony.FineTuning;
 /// <param name="Loss">Mean over the targets since the line before, nats per target, as the updates saw it.</param>
 /// <param name="GammaRms">Root mean square of gamma = c - 1 over the latents.</param>
 /// <param name="ShiftRms">Root mean square of d over the latents.</param>
+/// <param name="LatentsChanged">Latents whose c is not exactly 1 or whose d is not exactly 0.</param>
 /// <param name="GradientNorm">L2 norm of this step's gradient, gamma's and d's together.</param>
 public sealed record SftProgress(
-    long Step, long Steps, long TokensSeen, double TokensPerSecond, double Loss, double GammaRms, double ShiftRms, double GradientNorm);
+    long Step, long Steps, long TokensSeen, double TokensPerSecond, double Loss, double GammaRms, double ShiftRms, long LatentsChanged, double GradientNorm);

@@ -24,8 +24,8 @@ public sealed record SftResult : IDisposable
     /// <summary>Wall-clock seconds of training in this process, held-out measurements included.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>How many numbers were learnt: 2 d_sae.</summary>
-    public int TrainableParameters => Dials.TrainableParameters;
+    /// <summary>How many numbers were learnt: c and d of each latent that was allowed to move.</summary>
+    public required int TrainableParameters { get; init; }
 
     /// <inheritdoc/>
     public void Dispose() => Dials.Dispose();

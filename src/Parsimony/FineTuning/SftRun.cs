@@ -17,6 +17,7 @@ internal sealed class SftRun : IDisposable
     private readonly string? folder;
     private readonly IReadOnlyDictionary<string, string> identity;
     private readonly AdamW gammaOptimiser, shiftOptimiser;
+    private readonly Tensor? resting;                                                      // [d_sae], of latents whose dials may not move
     private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly long tokensAtStart;
@@ -24,8 +25,16 @@ internal sealed class SftRun : IDisposable
     private bool dialsGiven;
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
-    public SftRun(HookPoint at, ISparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
+    /// <param name="at">The hook point of the SAE.</param>
+    /// <param name="sae">The SAE.</param>
+    /// <param name="options">How to learn.</param>
+    /// <param name="folder">The run folder, or null.</param>
+    /// <param name="identity">See <see cref="Identity"/>.</param>
+    /// <param name="mayMove">Bool, <c>[d_sae]</c>; null: every latent.</param>
+    public SftRun(
+        HookPoint at, ISparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity, Tensor? mayMove = null)
     {
+        resting = mayMove?.logical_not().DetachFromDisposeScope();
         (this.options, this.folder, this.identity) = (options, folder, identity);
         Dials = new FeatureDials(at, sae.DSae);
         gammaOptimiser = new AdamW(Dials.Gamma, options.LearningRate, options.WeightDecay, options.DecayOnScale ? -1 : 0); // c = 0: gamma = -1
@@ -47,6 +56,16 @@ internal sealed class SftRun : IDisposable
     public long Step { get; private set; }
 
     public long TokensSeen { get; private set; }
+
+    /// <summary>How many numbers are learnt: c and d of each latent that may move.</summary>
+    public int TrainableParameters
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return 2 * (int)(Dials.DSae - (resting?.sum().item<long>() ?? 0));
+        }
+    }
 
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
     public static IReadOnlyDictionary<string, string> Identity(
@@ -78,8 +97,11 @@ internal sealed class SftRun : IDisposable
     public void Update(IList<Tensor> gradients, Tensor lossSum, SftBatch batch)
     {
         using var noGradient = no_grad();
+        KeepResting(gradients);
         gammaOptimiser.Step(gradients[0]);
         shiftOptimiser.Step(gradients[1]);
+        KeepResting([Dials.Gamma, Dials.Shift]);                                           // decay of c moves gamma by itself
+        GroupLasso.Shrink(Dials.Gamma, Dials.Shift, options.LearningRate * options.GroupLasso);
         if (options.MinScale is { } least) Dials.Gamma.clamp_min_(least - 1);
         nats.add_(lossSum.detach());
         targets += batch.Targets;
@@ -98,7 +120,7 @@ internal sealed class SftRun : IDisposable
         nats.zero_();
         targets = 0;
         var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss,
-            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
+            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), GroupLasso.Changed(Dials.Gamma, Dials.Shift), Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
         if (folder is not null) MetricsFile.Append(MetricsPath, line);
         return line;
     }
@@ -120,6 +142,12 @@ internal sealed class SftRun : IDisposable
     {
         dialsGiven = true;
         return Dials;
+    }
+
+    private void KeepResting(IEnumerable<Tensor> tensors)
+    {
+        if (resting is null) return;
+        foreach (var t in tensors) t.masked_fill_(resting, 0);
     }
 
     private void Resume()
@@ -157,5 +185,6 @@ internal sealed class SftRun : IDisposable
         gammaOptimiser.Dispose();
         shiftOptimiser.Dispose();
         nats.Dispose();
+        resting?.Dispose();
     }
 }

@@ -42,7 +42,8 @@ public sealed class SftTrainer
     /// <param name="folder">Where metrics.jsonl and the checkpoint go; null writes nothing.</param>
     /// <param name="progress">Told at every log line.</param>
     /// <param name="cancellation">Ends the run after the current step, its state saved.</param>
-    /// <exception cref="ArgumentException">No examples, or one that is too long for the model or has no target.</exception>
+    /// <exception cref="ArgumentException">No examples, or one that is too long for the model or has no target; or a latent of the options is
+    /// not one of the SAE's.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint is damaged or of another run.</exception>
     /// <exception cref="InvalidOperationException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
@@ -58,7 +59,8 @@ public sealed class SftTrainer
         var heldOutLoss = new HeldOutLoss(model, prefixes, heldOut, options.BatchSize, cancellation);
         double plain = heldOutLoss.Of(null), before = heldOutLoss.Of(Taps.Splice(at, sae, options.Mode));
 
-        using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train));
+        using var mayMove = MayMove(train, prefixes);
+        using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train), mayMove);
         var order = new ExampleOrder(train.Count, options);
         bool recomputes = options.Recompute ?? KeepsTooMuch();
         using var withGradient = enable_grad();
@@ -94,6 +96,7 @@ public sealed class SftTrainer
             HeldOutBefore = before,
             HeldOutAfter = after,
             Movement = movement,
+            TrainableParameters = run.TrainableParameters,
             TokensSeen = run.TokensSeen,
             Seconds = clock.Elapsed.TotalSeconds,
         };
@@ -105,6 +108,18 @@ public sealed class SftTrainer
         const long numbers = 9; // of d_model, by token and layer: norm, q, k, v, mixed values, and the four of the MLP's input
         long kept = sizeof(float) * numbers * model.Config.DModel * options.BatchSize * options.SequenceLength * (model.Config.NLayers - at.Layer);
         return model.IsStreamed || kept > MachineMemory.Available / 4;
+    }
+
+    /// <summary>The latents that the options let move, <c>[d_sae]</c>, Bool; null when all may.</summary>
+    private Tensor? MayMove(IReadOnlyList<SftExample> train, PrefixCache prefixes)
+    {
+        using var scope = NewDisposeScope();
+        var masks = new List<Tensor>();
+        if (options.AllowLatents is { } allowed) masks.Add(LatentMask.Allow(sae.DSae, allowed));
+        if (options.FreezeLatents is { } frozen) masks.Add(LatentMask.Freeze(sae.DSae, frozen));
+        if (options.MinFirings > 0)
+            masks.Add(LatentMask.Evidence(LatentMask.Firings(sae, prefixes, train.Select(e => e.Tokens)), options.MinFirings));
+        return masks.Count == 0 ? null : masks.Aggregate((a, b) => a & b).to(model.Device).MoveToOuterDisposeScope();
     }
 
     private void CheckExamples(IReadOnlyList<SftExample> examples)
