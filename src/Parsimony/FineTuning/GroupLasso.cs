@@ -19,7 +19,8 @@ public static class GroupLasso
     {
         if (!gamma.shape.AsSpan().SequenceEqual(shift.shape)) throw new ArgumentException(
             $"gamma is [{string.Join(", ", gamma.shape)}] and shift [{string.Join(", ", shift.shape)}]; expected one shape, [d_sae].");
-        if (!double.IsFinite(threshold) || threshold < 0) throw new ArgumentException($"the threshold is {threshold}; it must be 0 or more.", nameof(threshold));
+        if (!double.IsFinite(threshold) || threshold < 0) throw new ArgumentException(
+            $"the threshold is {threshold}; it must be 0 or more.", nameof(threshold));
         if (threshold == 0) return;
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();

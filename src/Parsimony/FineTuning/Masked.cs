@@ -16,7 +16,8 @@ public static class Masked
     public static Tensor Keep(Tensor x, Tensor mask)
     {
         if (mask.dtype != ScalarType.Bool || !mask.shape.AsSpan().SequenceEqual(x.shape)) throw new ArgumentException(
-            $"the mask is {mask.dtype} [{string.Join(", ", mask.shape)}]; expected Bool [{string.Join(", ", x.shape)}], true where a number counts.", nameof(mask));
+            $"the mask is {mask.dtype} [{string.Join(", ", mask.shape)}]; expected Bool [{string.Join(", ", x.shape)}], true where a number counts.",
+            nameof(mask));
         using var outside = mask.logical_not();
         return x.masked_fill(outside, 0);
     }

@@ -40,7 +40,8 @@ public sealed record SftOptions
     public double? MinScale { get; init; } = 0;
 
     /// <summary>lambda of <see cref="FineTuning.GroupLasso"/>, 0 or more: each step draws every pair (c - 1, d) straight toward rest by learning
-    /// rate x this, and latents that the data does not pull harder stay there exactly. AdamW steps by about one learning rate: 0.5 is much. Default 0.</summary>
+    /// rate x this, and latents that the data does not pull harder stay there exactly. AdamW steps by about one learning rate: 0.5 is much.
+    /// Default 0.</summary>
     [Description("weight of the group lasso, which keeps latents that matter little exactly at rest; 0.5 is much")]
     public double GroupLasso { get; init; }
 

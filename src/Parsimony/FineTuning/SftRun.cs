@@ -120,7 +120,8 @@ internal sealed class SftRun : IDisposable
         nats.zero_();
         targets = 0;
         var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss,
-            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), GroupLasso.Changed(Dials.Gamma, Dials.Shift), Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
+            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), GroupLasso.Changed(Dials.Gamma, Dials.Shift),
+            Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
         if (folder is not null) MetricsFile.Append(MetricsPath, line);
         return line;
     }

@@ -15,7 +15,8 @@ public sealed record GrpoLoss(Tensor Loss, Tensor MeanKl, Tensor ClipFractionLow
 {
     /// <summary>The loss of a batch.</summary>
     /// <param name="logProbs">ln p of the sampled tokens under the policy as it is, <c>[batch, seq]</c>, with gradient.</param>
-    /// <param name="oldLogProbs">The same under the policy that sampled them, <c>[batch, seq]</c>; on the first pass <paramref name="logProbs"/> itself.</param>
+    /// <param name="oldLogProbs">The same under the policy that sampled them, <c>[batch, seq]</c>; on the first pass
+    /// <paramref name="logProbs"/> itself.</param>
     /// <param name="advantages">One a response, <c>[batch]</c>; see <see cref="GroupAdvantages"/>.</param>
     /// <param name="mask">Bool, <c>[batch, seq]</c>.</param>
     /// <param name="aggregation">How tokens are weighed.</param>
@@ -30,7 +31,8 @@ public sealed record GrpoLoss(Tensor Loss, Tensor MeanKl, Tensor ClipFractionLow
         double clipLow = 0.2, double clipHigh = 0.2, double klCoefficient = 0, Tensor? referenceLogProbs = null)
     {
         if (klCoefficient != 0 && referenceLogProbs is null) throw new ArgumentException(
-            $"the KL coefficient is {klCoefficient}, but there are no log-probabilities of the reference. Give them, or a coefficient of 0.", nameof(referenceLogProbs));
+            $"the KL coefficient is {klCoefficient}, but there are no log-probabilities of the reference. Give them, or a coefficient of 0.",
+            nameof(referenceLogProbs));
         if (!(divisor > 0)) throw new ArgumentException($"the divisor is {divisor}; it must be above 0.", nameof(divisor));
         using var scope = NewDisposeScope();
         var logP = Masked.Keep(logProbs, mask);
