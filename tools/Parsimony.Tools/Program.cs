@@ -1,14 +1,15 @@
 using System.CommandLine;
 using System.Globalization;
 using Parsimony.Tools.LanguageModel;
+using Parsimony.Tools.RandomModels;
 using Parsimony.Tools.Sampling;
 using Parsimony.Tools.Tokenizers;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
-var root = new RootCommand("How the bundled tokenizer, language model and corpus in assets/demo were made (docs/tools.md).")
+var root = new RootCommand("How the bundled tokenizer, language model and corpus in assets/demo were made, and models of any size with random weights (docs/tools.md).")
 {
-    TokenizerCommand.Make(), TrainLmCommand.Make(), EvaluateLmCommand.Make(), SampleCorpusCommand.Make(),
+    TokenizerCommand.Make(), TrainLmCommand.Make(), EvaluateLmCommand.Make(), SampleCorpusCommand.Make(), RandomModelCommand.Make(),
 };
 try
 {

@@ -134,6 +134,16 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="IOException">The disk is full, or the file cannot be written; nothing is left behind.</exception>
     public static void Write(
         string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WriteEach(path, tensors.Select(t => new TensorToWrite(t.Key, t.Value.dtype, t.Value.shape, () => t.Value.alias())), metadata);
+
+    /// <summary>The same for tensors that are made one at a time, when their turn comes: the file may be larger than the memory.</summary>
+    /// <param name="path">The file; its folder is made where missing.</param>
+    /// <param name="tensors">What they are, and how each is made.</param>
+    /// <param name="metadata">Free text for the header.</param>
+    /// <exception cref="ArgumentException">As for <see cref="Write"/>.</exception>
+    /// <exception cref="InvalidOperationException">A tensor was made in another shape or type than promised; nothing is left behind.</exception>
+    /// <exception cref="IOException">As for <see cref="Write"/>.</exception>
+    public static void WriteEach(string path, IEnumerable<TensorToWrite> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
         SafetensorsWriter.Write(path, tensors, metadata);
 
     /// <summary>Closes the mapping; tensors read from it stay valid.</summary>

@@ -12,7 +12,7 @@ public static class LmExport
     /// <summary>Writes <c>config.json</c>, <c>generation_config.json</c>, <c>model.safetensors</c> (float16) and <c>tokenizer.json</c>.</summary>
     public static void Write(string folder, GptNeoXConfig config, TrainableWeights weights, string tokenizer)
     {
-        Json.Save(Path.Combine(folder, "config.json"), ConfigJson(config));
+        Json.Save(Path.Combine(folder, "config.json"), GptNeoXConfigJson.Of(config, "float16"));
         Json.Save(Path.Combine(folder, "generation_config.json"), new JsonObject
         {
             ["bos_token_id"] = 0,
@@ -28,30 +28,4 @@ public static class LmExport
             new Dictionary<string, string> { ["format"] = "pt" });
         File.Copy(tokenizer, Path.Combine(folder, "tokenizer.json"), overwrite: true);
     }
-
-    private static JsonObject ConfigJson(GptNeoXConfig c) => new()
-    {
-        ["architectures"] = new JsonArray("GPTNeoXForCausalLM"),
-        ["model_type"] = "gpt_neox",
-        ["vocab_size"] = c.DVocab,
-        ["hidden_size"] = c.DModel,
-        ["num_hidden_layers"] = c.NLayers,
-        ["num_attention_heads"] = c.NHeads,
-        ["intermediate_size"] = c.DMlp,
-        ["hidden_act"] = c.Activation == MlpActivation.Gelu ? "gelu" : throw new NotSupportedException($"{c.Activation} is not trained here; only Gelu is."),
-        ["rotary_pct"] = c.RotaryPct,
-        ["rotary_emb_base"] = (int)c.RotaryBase,
-        ["max_position_embeddings"] = c.MaxSequenceLength,
-        ["layer_norm_eps"] = c.LayerNormEpsilon,
-        ["use_parallel_residual"] = c.ParallelResidual,
-        ["tie_word_embeddings"] = c.TieWordEmbeddings,
-        ["attention_bias"] = true,
-        ["attention_dropout"] = 0.0,
-        ["hidden_dropout"] = 0.0,
-        ["initializer_range"] = 0.02,
-        ["bos_token_id"] = 0,
-        ["eos_token_id"] = 0,
-        ["torch_dtype"] = "float16",
-        ["use_cache"] = true,
-    };
 }
