@@ -108,11 +108,11 @@ internal static class Plans
     private static Dictionary<string, long> Model(IModelConfig model, IContextActivations contexts, int batchContexts)
     {
         int deepest = contexts.Hooks.Max(h => h.Layer);
-        var weights = ModelMemory.UpTo(model, deepest);
+        var size = new ModelSize(model, WeightStorage.Fp32);
         return new()
         {
-            ["embedding"] = weights.Embedding,
-            [deepest == 0 ? "layer 0" : $"layers 0 to {deepest}"] = weights.Layers,
+            ["embedding"] = size.EmbeddingBytes,
+            [deepest == 0 ? "layer 0" : $"layers 0 to {deepest}"] = (deepest + 1) * size.LayerBytes,
             ["a forward pass"] = Math.Min(batchContexts, contexts.Contexts) * (long)contexts.SequenceLength * (3L * model.DMlp + 6 * model.DModel) * Float,
             ["text"] = (long)contexts.Contexts * contexts.SequenceLength * sizeof(int),
         };

@@ -14,8 +14,6 @@ namespace Parsimony.Evaluation;
 /// <param name="divergence">Whether to measure it; else <see cref="Kl"/> is 0.</param>
 internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> variants, bool divergence = true)
 {
-    private const long LogitsAtATime = 1 << 24; // 64 MiB of float32
-
     private readonly double[] nats = new double[variants.Count], kl = new double[variants.Count];
     private long predictions;
 
@@ -32,8 +30,8 @@ internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> varia
     {
         using var scope = NewDisposeScope();
         var targets = ValidTokens.Targets(contexts).to(state.Activation.device);
-        List<Tensor> residuals = [.. variants.Select(tap => ValidTokens.Of(model.ResidualFrom(state, tap), contexts, withoutLast: 1))];
-        long chunk = Math.Max(1, LogitsAtATime / model.Config.DVocab);
+        List<Tensor> residuals = [.. model.ResidualsFrom(state, variants).Select(x => ValidTokens.Of(x, contexts, withoutLast: 1))];
+        long chunk = Math.Max(1, NextTokenLoss.LogitsAtATime / model.Config.DVocab);
         for (long start = 0; start < targets.numel(); start += chunk)
             AddChunk(residuals, targets, start, Math.Min(chunk, targets.numel() - start));
         predictions += targets.numel();

@@ -20,7 +20,7 @@ internal sealed class HeldOutLoss(
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = new SftBatch(chunk);
-            nats += batch.LossSum(model.RunFrom(prefixes.Batch(batch.Rows), tap)).item<float>();
+            nats += batch.LossSum(model, model.ResidualFrom(prefixes.Batch(batch.Rows), tap)).item<float>();
             targets += batch.Targets;
         }
         return nats / targets;

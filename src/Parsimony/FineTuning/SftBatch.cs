@@ -1,16 +1,13 @@
+using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
-using static TorchSharp.torch.nn.functional;
 
 namespace Parsimony.FineTuning;
 
-/// <summary>Some examples side by side, padded on the right, and what is to be predicted at each position.</summary>
+/// <summary>Some examples side by side, padded on the right, and what is to be predicted at which position.</summary>
 internal sealed class SftBatch
 {
-    // Positions are masked by their index, never by a token id: end of text and padding are often the same id.
-    private const long NoTarget = -100;
-
-    private readonly long[,] labels;        // [batch, longest - 1]: the token that follows each position
+    private readonly long[] positions, targets; // rows of [batch * longest] that predict a target, and the targets
 
     /// <summary>A batch.</summary>
     /// <param name="examples">One or more.</param>
@@ -20,16 +17,11 @@ internal sealed class SftBatch
         Rows = [.. examples.Select(e => e.Tokens)];
         Targets = examples.Sum(e => e.Targets);
         TokensSeen = examples.Sum(e => e.Tokens.Length);
-        labels = new long[Rows.Count, Rows.Max(row => row.Length) - 1];
-        var targets = examples.SelectMany(e => e.Tokens.Skip(e.FirstTarget)).ToArray();
-        var order = targetOrder?.Invoke(Targets);
-        int next = 0;
-        for (int row = 0; row < Rows.Count; row++)
-            for (int t = 0; t < labels.GetLength(1); t++)
-            {
-                bool isTarget = t + 1 >= examples[row].FirstTarget && t + 1 < Rows[row].Length;
-                labels[row, t] = isTarget ? targets[order is null ? next++ : order[next++]] : NoTarget;
-            }
+        // Positions are told by their index, never by a token id: end of text and padding are often the same id.
+        int longest = Rows.Max(row => row.Length);
+        positions = [.. examples.SelectMany((e, row) => Enumerable.Range(e.FirstTarget - 1, e.Targets).Select(t => (long)row * longest + t))];
+        long[] order = [.. examples.SelectMany(e => e.Tokens.Skip(e.FirstTarget)).Select(id => (long)id)];
+        targets = targetOrder?.Invoke(Targets) is { } permuted ? [.. permuted.Select(i => order[i])] : order;
     }
 
     /// <summary>The token sequences, each at its own length.</summary>
@@ -43,12 +35,12 @@ internal sealed class SftBatch
 
     /// <summary>The cross-entropy summed over all targets of the batch, in nats. Divided by <see cref="Targets"/> it weighs every target
     /// alike, whichever row it is in.</summary>
-    /// <param name="logits"><c>[batch, longest, d_vocab]</c>.</param>
-    public Tensor LossSum(Tensor logits)
+    /// <param name="model">Gives the logits.</param>
+    /// <param name="residual">What leaves its last layer, <c>[batch, longest, d_model]</c>.</param>
+    public Tensor LossSum(Transformer model, Tensor residual)
     {
         using var scope = NewDisposeScope();
-        var predictions = logits.narrow(1, 0, labels.GetLength(1)).reshape(-1, logits.size(2));
-        return cross_entropy(predictions, tensor(labels).reshape(-1), ignore_index: NoTarget, reduction: nn.Reduction.Sum)
-            .MoveToOuterDisposeScope();
+        var predicting = residual.reshape(-1, residual.size(2)).index_select(0, tensor(positions, device: residual.device));
+        return NextTokenLoss.Sum(model, predicting, targets).MoveToOuterDisposeScope();
     }
 }

@@ -60,6 +60,11 @@ public sealed record SftOptions
     [Description("memory for the frozen states below the hook, kept across epochs, such as 2GiB; 0 recomputes them")]
     public string PrefixCache { get; init; } = "2GiB";
 
+    /// <summary>Whether the backward pass runs the layers above the hook again instead of keeping what it needs of them: the memory of one layer for a third more time. No effect on the result.
+    /// Default null: where they would keep more than a quarter of the free memory, or are streamed.</summary>
+    [Description("run the layers above the hook again in the backward pass instead of keeping what it needs of them; not set: where memory is short")]
+    public bool? Recompute { get; init; }
+
     /// <summary>Steps between two lines of metrics.jsonl, 1 or more. Default 10.</summary>
     [Description("steps between two lines of metrics.jsonl")]
     public int LogEverySteps { get; init; } = 10;

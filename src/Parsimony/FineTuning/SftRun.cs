@@ -63,7 +63,7 @@ internal sealed class SftRun : IDisposable
         foreach (var t in sae.Weights.Values)
             foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.bytes); // a span holds less than 2 GiB
         // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
-        var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", HeldOutFraction = 0 };
+        var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", Recompute = null, HeldOutFraction = 0 };
         return new Dictionary<string, string>
         {
             ["options"] = Json.WriteLine(stepOptions),

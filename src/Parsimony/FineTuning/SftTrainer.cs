@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Parsimony.Autoencoders;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Splicing;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -59,6 +60,7 @@ public sealed class SftTrainer
 
         using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train));
         var order = new ExampleOrder(train.Count, options);
+        bool recomputes = options.Recompute ?? KeepsTooMuch();
         using var withGradient = enable_grad();
         while (run.Step < options.Steps)
         {
@@ -69,9 +71,9 @@ public sealed class SftTrainer
             long step = run.Step;
             var batch = new SftBatch([.. order.Batch(step).Select(i => train[i])],
                 options.ShuffleLabels ? targets => Permutation.Draw(targets, options.Seed, RandomUse.Labels, step) : null);
-            var logits = model.RunFrom(prefixes.Batch(batch.Rows), run.Dials.Splice(sae, options.Mode));
-            var lossSum = batch.LossSum(logits);
-            var gradients = autograd.grad([lossSum / batch.Targets], [run.Dials.Gamma, run.Dials.Shift]);
+            var residual = model.ResidualFrom(prefixes.Batch(batch.Rows), run.Dials.Splice(sae, options.Mode), recomputes ? new HashSet<int> { at.Layer } : null);
+            var lossSum = batch.LossSum(model, residual);
+            var gradients = Gradients.Of(lossSum / batch.Targets, run.Dials.Gamma, run.Dials.Shift);
             run.Update(gradients, lossSum, batch);
 
             if (run.Step % options.LogEverySteps == 0 || run.Step == options.Steps)
@@ -95,6 +97,14 @@ public sealed class SftTrainer
             TokensSeen = run.TokensSeen,
             Seconds = clock.Elapsed.TotalSeconds,
         };
+    }
+
+    /// <summary>Whether what the layers above the hook would keep for the backward pass is more than a quarter of the free memory, or their weights do not stay either.</summary>
+    private bool KeepsTooMuch()
+    {
+        const long numbers = 9; // of d_model, by token and layer: norm, q, k, v, mixed values, and the four of the MLP's input
+        long kept = sizeof(float) * numbers * model.Config.DModel * options.BatchSize * options.SequenceLength * (model.Config.NLayers - at.Layer);
+        return model.IsStreamed || kept > MachineMemory.Available / 4;
     }
 
     private void CheckExamples(IReadOnlyList<SftExample> examples)

@@ -67,18 +67,14 @@ public sealed record Gpt2Config : IModelConfig
         return config;
     }
 
-    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(
-        weights.ReadTable(Prefix(weights) + "wte.weight", DVocab, DModel), weights.ReadTable(Prefix(weights) + "wpe.weight", MaxSequenceLength, DModel));
+    Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(
+        weights.Table(Prefix(weights) + "wte.weight", DVocab, DModel), weights.Table(Prefix(weights) + "wpe.weight", MaxSequenceLength, DModel));
 
-    TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
+    TransformerLayer IModelConfig.ReadLayer(WeightReader weights, int layer)
     {
         string prefix = $"{Prefix(weights)}h.{layer}.";
-        Norm Norm(string name) => weights.ReadLayerNorm(prefix + name, DModel, LayerNormEpsilon);
-        Projection Map(string name, int inputs, int outputs)
-        {
-            using var stored = weights.ReadChecked(prefix + name + ".weight", inputs, outputs);
-            return weights.Project(stored.t().contiguous().DetachFromDisposeScope(), weights.ReadChecked(prefix + name + ".bias", outputs));
-        }
+        Norm Norm(string name) => weights.LayerNorm(prefix + name, DModel, LayerNormEpsilon);
+        Projection Map(string name, int inputs, int outputs) => weights.Transposed(prefix + name, inputs, outputs);
         return new TransformerLayer(this)
         {
             AttentionNorm = Norm("ln_1"),
@@ -92,10 +88,10 @@ public sealed record Gpt2Config : IModelConfig
         };
     }
 
-    Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => weights.ReadLayerNorm(Prefix(weights) + "ln_f", DModel, LayerNormEpsilon);
+    Norm IModelConfig.ReadFinalNorm(WeightReader weights) => weights.LayerNorm(Prefix(weights) + "ln_f", DModel, LayerNormEpsilon);
 
-    Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        weights.ReadProjection(TieWordEmbeddings ? Prefix(weights) + "wte" : "lm_head", DVocab, DModel, bias: false);
+    Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
+        weights.Projection(TieWordEmbeddings ? Prefix(weights) + "wte" : "lm_head", DVocab, DModel, bias: false);
 
-    private static string Prefix(IWeightSource weights) => weights.Contains("wte.weight") ? "" : "transformer.";
+    private static string Prefix(WeightReader weights) => weights.Contains("wte.weight") ? "" : "transformer.";
 }

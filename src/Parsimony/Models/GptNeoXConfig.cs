@@ -67,13 +67,13 @@ public sealed record GptNeoXConfig : IModelConfig
         return config;
     }
 
-    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadTable("gpt_neox.embed_in.weight", DVocab, DModel));
+    Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(weights.Table("gpt_neox.embed_in.weight", DVocab, DModel));
 
-    TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
+    TransformerLayer IModelConfig.ReadLayer(WeightReader weights, int layer)
     {
         string prefix = $"gpt_neox.layers.{layer}.";
-        Norm Norm(string name) => weights.ReadLayerNorm(prefix + name, DModel, LayerNormEpsilon);
-        Projection Map(string name, int outputs, int inputs) => weights.ReadProjection(prefix + name, outputs, inputs, bias: true);
+        Norm Norm(string name) => weights.LayerNorm(prefix + name, DModel, LayerNormEpsilon);
+        Projection Map(string name, int outputs, int inputs) => weights.Projection(prefix + name, outputs, inputs, bias: true);
         return new TransformerLayer(this)
         {
             AttentionNorm = Norm("input_layernorm"),
@@ -87,8 +87,8 @@ public sealed record GptNeoXConfig : IModelConfig
         };
     }
 
-    Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => weights.ReadLayerNorm("gpt_neox.final_layer_norm", DModel, LayerNormEpsilon);
+    Norm IModelConfig.ReadFinalNorm(WeightReader weights) => weights.LayerNorm("gpt_neox.final_layer_norm", DModel, LayerNormEpsilon);
 
-    Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        weights.ReadProjection(TieWordEmbeddings ? "gpt_neox.embed_in" : "embed_out", DVocab, DModel, bias: false);
+    Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
+        weights.Projection(TieWordEmbeddings ? "gpt_neox.embed_in" : "embed_out", DVocab, DModel, bias: false);
 }

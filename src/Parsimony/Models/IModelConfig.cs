@@ -30,8 +30,8 @@ public interface IModelConfig
     /// <summary>Base of the rotary frequencies.</summary>
     double RotaryBase { get; }
 
-    internal Embedding ReadEmbedding(IWeightSource weights);
-    internal TransformerLayer ReadLayer(IWeightSource weights, int layer);
-    internal Norm ReadFinalNorm(IWeightSource weights);
-    internal Projection ReadUnembedding(IWeightSource weights);
+    internal Embedding ReadEmbedding(WeightReader weights);
+    internal TransformerLayer ReadLayer(WeightReader weights, int layer);
+    internal Norm ReadFinalNorm(WeightReader weights);
+    internal Projection ReadUnembedding(WeightReader weights);
 }

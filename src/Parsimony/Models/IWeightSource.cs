@@ -8,11 +8,12 @@ public interface IWeightSource : IDisposable
     /// <summary>All tensor names.</summary>
     IReadOnlyCollection<string> Names { get; }
 
-    /// <summary>SHA-256 of the weights in lower-case hex, to tell models apart; null when they are in memory only.</summary>
+    /// <summary>SHA-256 of the weights in lower-case hex, to tell models apart; null when they are in memory only. Weights that were quantised carry that of the weights they
+    /// were made from, beside <see cref="QuantisedAs"/>.</summary>
     string? Sha256 { get; }
 
-    /// <summary>How a model is to keep the matrices it reads here in memory. Default: as read.</summary>
-    WeightStorage Storage => WeightStorage.Fp32;
+    /// <summary>The storage that the matrices here are already in; null where they are plain numbers, of which a model makes what it is asked for.</summary>
+    WeightStorage? QuantisedAs => null;
 
     /// <summary>Whether there is a tensor of that name.</summary>
     bool Contains(string name);
@@ -22,4 +23,13 @@ public interface IWeightSource : IDisposable
 
     /// <summary>A tensor as float32; the caller owns it.</summary>
     Tensor Read(string name);
+
+    /// <summary>A tensor of the type it is stored in, where the source can a view of its mapped file, which costs nothing until it is read. Not to be changed, and valid while the
+    /// source lives; the caller disposes it.</summary>
+    Tensor Stored(string name) => Read(name);
+
+    /// <summary>Says that a mapped tensor will be read soon, or that its pages may go until it is read again. Advice: nothing but speed and memory depends on it.</summary>
+    void Advise(string name, bool isNeeded)
+    {
+    }
 }

@@ -83,18 +83,19 @@ public sealed record LlamaConfig : IModelConfig
         return config;
     }
 
-    Embedding IModelConfig.ReadEmbedding(IWeightSource weights) => new(weights.ReadTable("model.embed_tokens.weight", DVocab, DModel));
+    Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(weights.Table("model.embed_tokens.weight", DVocab, DModel));
 
-    TransformerLayer IModelConfig.ReadLayer(IWeightSource weights, int layer)
+    TransformerLayer IModelConfig.ReadLayer(WeightReader weights, int layer)
     {
         string prefix = $"model.layers.{layer}.";
         Norm Norm(string name) => ReadNorm(weights, prefix + name);
-        Projection Map(string name, int outputs, int inputs, bool bias) => weights.ReadProjection(prefix + name, outputs, inputs, bias);
+        Projection Map(string name, int outputs, int inputs, bool bias) => weights.Projection(prefix + name, outputs, inputs, bias);
         return new TransformerLayer(this)
         {
             AttentionNorm = Norm("input_layernorm"),
             MlpNorm = Norm("post_attention_layernorm"),
-            QueryKeyValue = weights.Project(Joined("weight", DModel), QueryKeyValueBias ? Joined("bias") : null),
+            QueryKeyValue = weights.Joined([(prefix + "self_attn.q_proj", NHeads * DHead), (prefix + "self_attn.k_proj", NKvHeads * DHead), (prefix + "self_attn.v_proj", NKvHeads * DHead)],
+                DModel, QueryKeyValueBias),
             Order = HeadOrder.ByKind,
             AttentionOutput = Map("self_attn.o_proj", DModel, NHeads * DHead, AttentionOutputBias),
             Up = Map("mlp.gate_proj", DMlp, DModel, MlpBias),
@@ -102,20 +103,12 @@ public sealed record LlamaConfig : IModelConfig
             Down = Map("mlp.down_proj", DModel, DMlp, MlpBias),
             Activation = Activation,
         };
-
-        Tensor Joined(string what, params long[] inputs) // one product instead of three
-        {
-            using var q = weights.ReadChecked($"{prefix}self_attn.q_proj.{what}", [NHeads * DHead, .. inputs]);
-            using var k = weights.ReadChecked($"{prefix}self_attn.k_proj.{what}", [NKvHeads * DHead, .. inputs]);
-            using var v = weights.ReadChecked($"{prefix}self_attn.v_proj.{what}", [NKvHeads * DHead, .. inputs]);
-            return cat([q, k, v], 0).DetachFromDisposeScope();
-        }
     }
 
-    Norm IModelConfig.ReadFinalNorm(IWeightSource weights) => ReadNorm(weights, "model.norm");
+    Norm IModelConfig.ReadFinalNorm(WeightReader weights) => ReadNorm(weights, "model.norm");
 
-    Projection IModelConfig.ReadUnembedding(IWeightSource weights) =>
-        weights.ReadProjection(TieWordEmbeddings ? "model.embed_tokens" : "lm_head", DVocab, DModel, bias: false);
+    Projection IModelConfig.ReadUnembedding(WeightReader weights) =>
+        weights.Projection(TieWordEmbeddings ? "model.embed_tokens" : "lm_head", DVocab, DModel, bias: false);
 
-    private Norm ReadNorm(IWeightSource weights, string name) => new(weights.ReadChecked(name + ".weight", DModel), null, RmsNormEpsilon);
+    private Norm ReadNorm(WeightReader weights, string name) => new(weights.Read(name + ".weight", DModel), null, RmsNormEpsilon);
 }

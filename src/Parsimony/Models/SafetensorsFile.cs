@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Parsimony.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -80,6 +81,27 @@ public sealed unsafe class SafetensorsFile : IDisposable
         return result.MoveToOuterDisposeScope();
     }
 
+    /// <summary>A tensor as it lies in the file: a view of the mapped file, which costs nothing until it is read, where its place allows it, else a copy. Not to be changed; valid while
+    /// the file is open.</summary>
+    /// <param name="name">Its name.</param>
+    /// <exception cref="InvalidDataException">The file holds no such tensor.</exception>
+    public Tensor View(string name)
+    {
+        var info = Info(name);
+        return info.Offset % SafetensorsType.Size(info.Type) == 0 && info.Bytes > 0 ? LibtorchAbi.Over(data + info.Offset, info.Type, info.Shape) : Read(name);
+    }
+
+    /// <summary>Says that a tensor will be read soon, or that its pages may go until it is read again.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="isNeeded">Which of the two.</param>
+    /// <exception cref="InvalidDataException">The file holds no such tensor.</exception>
+    public void Advise(string name, bool isNeeded)
+    {
+        var info = Info(name);
+        if (isNeeded) MappedPages.Fetch(data + info.Offset, info.Bytes);
+        else MappedPages.Release(data + info.Offset, info.Bytes);
+    }
+
     /// <summary>Copies some rows of a tensor, entries of its first axis, into a tensor that is there already.</summary>
     /// <param name="name">The stored tensor's name.</param>
     /// <param name="first">The first row wanted, 0-based.</param>
@@ -108,14 +130,14 @@ public sealed unsafe class SafetensorsFile : IDisposable
             long count = Math.Min(ElementsAtATime, elements - i);
             using var part = flat.narrow(0, i, count);
             var source = new ReadOnlySpan<byte>(from + i * elementBytes, (int)(count * elementBytes));
-            if (result.dtype == info.Type)
+            if (result.dtype == info.Type) source.CopyTo(part.bytes);
+            else
             {
-                source.CopyTo(part.bytes);
-                continue;
+                using var stored = empty([count], info.Type, CPU);
+                source.CopyTo(stored.bytes);
+                _ = part.copy_(stored);
             }
-            using var stored = empty([count], info.Type, CPU);
-            source.CopyTo(stored.bytes);
-            _ = part.copy_(stored);
+            if (count == ElementsAtATime) MappedPages.Release(from + i * elementBytes, source.Length); // what was copied need not be in memory twice
         }
     }
 

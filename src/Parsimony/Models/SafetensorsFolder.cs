@@ -62,6 +62,14 @@ public sealed class SafetensorsFolder : IWeightSource
     /// <exception cref="InvalidDataException">There is no such tensor.</exception>
     public Tensor Read(string name) => FileOf(name).Read(name, ScalarType.Float32);
 
+    /// <inheritdoc/>
+    /// <exception cref="InvalidDataException">There is no such tensor.</exception>
+    public Tensor Stored(string name) => FileOf(name).View(name);
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidDataException">There is no such tensor.</exception>
+    public void Advise(string name, bool isNeeded) => FileOf(name).Advise(name, isNeeded);
+
     /// <summary>The element type as stored.</summary>
     /// <exception cref="InvalidDataException">There is no such tensor.</exception>
     public ScalarType StoredType(string name) => FileOf(name).Tensors[name].Type;

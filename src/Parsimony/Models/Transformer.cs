@@ -11,23 +11,25 @@ namespace Parsimony.Models;
 /// </summary>
 public sealed class Transformer : IDisposable
 {
-    private readonly WeightsInMemory weights;
-    private readonly TransformerLayer?[] layers;
-    private Embedding? embedding;
-    private Norm? finalNorm;
-    private Projection? unembedding;
+    private readonly IWeightSource weights;
+    private readonly ModelParts parts;
+    private readonly LayerWalk walk;
 
     /// <summary>A model over the given weights, under Hugging Face's names. The model owns the source and the tensors it reads.</summary>
     /// <param name="config">Its shape.</param>
     /// <param name="weights">Where weights are read from.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    /// <param name="storage">How its matrices are kept in memory.</param>
-    public Transformer(IModelConfig config, IWeightSource weights, Device? device = null, WeightStorage storage = WeightStorage.Fp32)
+    /// <param name="storage">How its matrices are kept in memory; null: as they are quantised in the source, else float32.</param>
+    /// <param name="weightBytes">What its weights may take in memory, in bytes; layers beyond it are streamed from the source each time they run. Null: no limit.</param>
+    /// <exception cref="InvalidDataException">The source is quantised in another storage.</exception>
+    public Transformer(IModelConfig config, IWeightSource weights, Device? device = null, WeightStorage? storage = null, long? weightBytes = null)
     {
         ArgumentNullException.ThrowIfNull(config);
-        (Config, Device, Storage) = (config, device ?? CPU, storage);
-        this.weights = new WeightsInMemory(weights, Device, storage);
-        layers = new TransformerLayer?[config.NLayers];
+        if (weights.QuantisedAs is { } quantised && storage is { } wanted && wanted != quantised) throw new InvalidDataException(
+            $"these weights are quantised as {quantised}; they cannot be had as {wanted}. Leave the storage out, or use the original weights.");
+        (Config, this.weights, Device, Storage) = (config, weights, device ?? CPU, storage ?? weights.QuantisedAs ?? WeightStorage.Fp32);
+        parts = new ModelParts(config, weights, Device, Storage, weightBytes ?? long.MaxValue);
+        walk = new LayerWalk(config, parts);
     }
 
     /// <summary>The model's shape.</summary>
@@ -40,7 +42,10 @@ public sealed class Transformer : IDisposable
     public WeightStorage Storage { get; }
 
     /// <summary>Bytes of the weights read so far, as they are kept.</summary>
-    public long BytesHeld => layers.Sum(layer => layer?.Bytes ?? 0) + (embedding?.Bytes ?? 0) + (finalNorm?.Bytes ?? 0) + (unembedding?.Bytes ?? 0);
+    public long BytesHeld => parts.BytesHeld;
+
+    /// <summary>Whether its weights do not all stay in memory, so that each use of a layer may read it anew.</summary>
+    public bool IsStreamed => parts.IsStreamed;
 
     /// <summary>The folder it came from; null when it was made in memory.</summary>
     public string? Folder { get; private init; }
@@ -53,9 +58,10 @@ public sealed class Transformer : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
     /// <param name="folder">The folder.</param>
     /// <param name="device">Where weights go and the model runs; null: the processor.</param>
-    /// <param name="storage">How its matrices are kept in memory.</param>
-    public static Transformer Load(string folder, Device? device = null, WeightStorage storage = WeightStorage.Fp32) =>
-        new(ModelConfig.Load(folder), ModelWeights.Open(folder), device, storage) { Folder = folder };
+    /// <param name="storage">How its matrices are kept in memory; null: as they are quantised in the folder, else float32.</param>
+    /// <param name="weightBytes">What its weights may take in memory, in bytes; null: no limit.</param>
+    public static Transformer Load(string folder, Device? device = null, WeightStorage? storage = null, long? weightBytes = null) =>
+        new(ModelConfig.Load(folder), ModelWeights.Open(folder), device, storage, weightBytes) { Folder = folder };
 
     /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
     public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
@@ -77,7 +83,11 @@ public sealed class Transformer : IDisposable
             ? new Positions(Config, past, length, Device)
             : new Positions(Config, attentionMask.to(Device), past, length);
         var x = Embed(tokens, positions);
-        for (int layer = 0; layer < Config.NLayers; layer++) x = FinishLayer(new HookState(new(layer, HookSite.ResidPre), x, null), positions, tap, cache);
+        for (int layer = 0; layer < Config.NLayers; layer++)
+        {
+            x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, cache);
+            parts.Done(layer);
+        }
         cache?.Advance(length);
         return Unembed(x).MoveToOuterDisposeScope();
     }
@@ -92,7 +102,7 @@ public sealed class Transformer : IDisposable
         CheckHook(at);
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)tokens.size(1), Device);
-        return Walk(new HookState(new(0, HookSite.ResidPre), Embed(tokens, positions), null), at, positions, tap).MoveOut();
+        return walk.To(at, LayerWalk.Entering(0, Embed(tokens, positions)), positions, tap).MoveOut();
     }
 
     /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap there, up to a later hook point: bit by bit what a pass from the start
@@ -107,7 +117,7 @@ public sealed class Transformer : IDisposable
         if ((at.Layer, at.Site).CompareTo((halted.At.Layer, halted.At.Site)) <= 0) throw new ArgumentException($"{at} does not come after {halted.At}, where the pass stands.");
         using var scope = NewDisposeScope();
         var own = halted with { Activation = halted.Activation.alias(), Residual = halted.Residual?.alias(), Gated = halted.Gated?.alias() };
-        return Walk(own, at, new Positions(Config, 0, (int)halted.Activation.size(1), Device), tap).MoveOut();
+        return walk.To(at, own, new Positions(Config, 0, (int)halted.Activation.size(1), Device), tap).MoveOut();
     }
 
     /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap at that point.</summary>
@@ -118,15 +128,49 @@ public sealed class Transformer : IDisposable
         return Unembed(residual);
     }
 
-    /// <summary>As <see cref="RunFrom"/>, but ends before <see cref="Unembed"/>: the residual stream that leaves the last layer,
-    /// <c>[batch, seq, d_model]</c>, for callers that need logits of few tokens at a time.</summary>
-    public Tensor ResidualFrom(HookState state, Tap? tap = null)
+    /// <summary>As <see cref="RunFrom"/>, but ends before <see cref="Unembed"/>, for callers that need logits of few tokens at a time.</summary>
+    /// <param name="state">Where the pass halted.</param>
+    /// <param name="tap">Called at the hook points from there on; null reads nothing.</param>
+    /// <param name="tapped">The only layers in which the tap does anything. The others are run without it, and where a gradient is wanted nothing but what enters them is kept: the backward
+    /// pass runs them again. Null: the tap may act anywhere, and everything is kept.</param>
+    /// <returns>The residual stream that leaves the last layer, <c>[batch, seq, d_model]</c>.</returns>
+    public Tensor ResidualFrom(HookState state, Tap? tap = null, IReadOnlySet<int>? tapped = null)
+    {
+        using var scope = NewDisposeScope();
+        int length = (int)state.Activation.size(1);
+        var positions = new Positions(Config, 0, length, Device);
+        var x = walk.FinishLayer(state, positions, tap, null);
+        parts.Done(state.At.Layer);
+        for (int layer = state.At.Layer + 1; layer < Config.NLayers; layer++)
+        {
+            int here = layer;
+            if (tapped is null || tapped.Contains(layer)) x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, null);
+            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), x);
+            parts.Done(layer);
+        }
+        return x.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same for several taps, layer by layer, so that a layer that is streamed or dequantised is so once for all of them.</summary>
+    /// <param name="state">Where the pass halted.</param>
+    /// <param name="taps">One for each pass; null reads nothing.</param>
+    /// <returns>In the order of the taps.</returns>
+    public IReadOnlyList<Tensor> ResidualsFrom(HookState state, IReadOnlyList<Tap?> taps)
     {
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)state.Activation.size(1), Device);
-        int last = Config.NLayers - 1;
-        if (state.At.Layer < last) state = Walk(state, new(last, HookSite.ResidPre), positions, tap);
-        return FinishLayer(state, positions, tap, null).MoveToOuterDisposeScope();
+        var passes = taps.Select(tap => walk.FinishLayer(state, positions, tap, null)).ToList();
+        for (int layer = state.At.Layer + 1; layer < Config.NLayers; layer++)
+        {
+            parts.Done(layer - 1);
+            for (int i = 0; i < passes.Count; i++)
+            {
+                using var before = passes[i];
+                passes[i] = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, taps[i], null);
+            }
+        }
+        parts.Done(Config.NLayers - 1);
+        return [.. passes.Select(x => x.MoveToOuterDisposeScope())];
     }
 
     /// <summary>The activation at a hook point, <c>[batch, seq, width]</c>. Runs and reads nothing it does not need.</summary>
@@ -155,13 +199,14 @@ public sealed class Transformer : IDisposable
         var x = Read(halt, RunTo(halt, tokens, Read).Activation);
         if (skipsAttention)
         {
-            var layer = Layer(deepest.Layer);
+            var layer = parts.Layer(deepest.Layer);
             Tensor? gated = null;
             x = Read(entry with { Site = HookSite.MlpIn }, layer.MlpIn(x));
             if (deepest.Site >= HookSite.MlpPre) (x, gated) = layer.MlpPre(x);
             if (deepest.Site >= HookSite.MlpPre) Read(entry with { Site = HookSite.MlpPre }, x);
             if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x, gated));
             if (deepest.Site == HookSite.MlpOut) Read(deepest, layer.MlpOut(x));
+            parts.Done(deepest.Layer);
         }
         return [.. hooks.Select(at => found[at].MoveToOuterDisposeScope())];
     }
@@ -171,17 +216,17 @@ public sealed class Transformer : IDisposable
     {
         using var scope = NewDisposeScope();
         var entry = RunTo(new HookPoint(layer, HookSite.ResidPre), tokens).Activation;
-        return Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1), Device)).MoveToOuterDisposeScope();
+        return parts.Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1), Device)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The final norm, <c>[.., d_model]</c> to <c>[.., d_model]</c>.</summary>
-    public Tensor FinalNorm(Tensor residual) => OutputNorm.Apply(residual);
+    public Tensor FinalNorm(Tensor residual) => parts.FinalNorm.Apply(residual);
 
     /// <summary>Final norm and unembedding: residual stream <c>[.., d_model]</c> to logits <c>[.., d_vocab]</c>.</summary>
     public Tensor Unembed(Tensor residual)
     {
         using var normed = FinalNorm(residual);
-        return Unembedding.Apply(normed);
+        return parts.Unembedding.Apply(normed);
     }
 
     /// <summary>
@@ -192,8 +237,8 @@ public sealed class Transformer : IDisposable
     /// <returns><c>[n, d_vocab]</c>.</returns>
     public Tensor DirectLogits(Tensor directions)
     {
-        using var normed = OutputNorm.Directions(directions);
-        return Unembedding.Direction(normed);
+        using var normed = parts.FinalNorm.Directions(directions);
+        return parts.Unembedding.Direction(normed);
     }
 
     /// <summary>The same for directions at a hook point: those inside the MLP go through its output weights first.</summary>
@@ -205,75 +250,11 @@ public sealed class Transformer : IDisposable
         CheckHook(at);
         if (at.Site is HookSite.MlpIn or HookSite.MlpPre) return null;
         if (at.Site != HookSite.MlpPost) return DirectLogits(directions);
-        using var outgoing = Layer(at.Layer).Down.Direction(directions);
+        using var outgoing = parts.Layer(at.Layer).Down.Direction(directions);
         return DirectLogits(outgoing);
     }
 
-    /// <summary>Walks from hook point to hook point, through as many layers as lie between.</summary>
-    private HookState Walk(HookState from, HookPoint to, Positions positions, Tap? tap)
-    {
-        while (from.At.Layer < to.Layer) from = new HookState(new(from.At.Layer + 1, HookSite.ResidPre), FinishLayer(from, positions, tap, null), null);
-        return Advance(from, to.Site, positions, tap, null);
-    }
-
-    /// <summary>What leaves a layer, from any hook point in it.</summary>
-    private Tensor FinishLayer(HookState from, Positions positions, Tap? tap, KvCache? cache)
-    {
-        using var scope = NewDisposeScope();
-        var x = from.At.Site == HookSite.ResidPost ? from.Activation.alias() : Advance(from, HookSite.ResidPost, positions, tap, cache).Activation;
-        return Touch(tap, from.At.Layer, HookSite.ResidPost, x).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>Walks one layer from site to site.</summary>
-    private HookState Advance(HookState from, HookSite to, Positions positions, Tap? tap, KvCache? cache)
-    {
-        int layer = from.At.Layer;
-        var (h, residual, gated) = (from.Activation, from.Residual, from.Gated);
-        var w = Layer(layer);
-        for (var site = from.At.Site; site < to; site++)
-        {
-            h = Touch(tap, layer, site, h);
-            switch (site)
-            {
-                case HookSite.ResidPre:
-                    (residual, h) = (h, w.Attention(h, positions, cache, layer));
-                    break;
-                case HookSite.AttnOut:
-                    var sum = residual! + h;
-                    (residual, h) = (sum, w.MlpIn(Config.ParallelResidual ? residual! : sum));
-                    break;
-                case HookSite.MlpIn:
-                    (h, gated) = w.MlpPre(h);
-                    break;
-                case HookSite.MlpPre:
-                    (h, gated) = (w.MlpPost(h, gated), null);
-                    break;
-                case HookSite.MlpPost:
-                    h = w.MlpOut(h);
-                    break;
-                case HookSite.MlpOut:
-                    (residual, h) = (null, residual! + h);
-                    break;
-            }
-        }
-        return new HookState(new(layer, to), h, residual, gated);
-    }
-
-    private static Tensor Touch(Tap? tap, int layer, HookSite site, Tensor x)
-    {
-        if (tap is null) return x;
-        var y = tap(new HookPoint(layer, site), x);
-        return ReferenceEquals(x, y) || y.shape.AsSpan().SequenceEqual(x.shape) ? y : throw new InvalidOperationException(
-            $"the tap at {new HookPoint(layer, site)} returned [{string.Join(", ", y.shape)}]; expected [{string.Join(", ", x.shape)}].");
-    }
-
-    private Tensor Embed(Tensor tokens, Positions positions) => (embedding ??= Config.ReadEmbedding(weights)).Apply(tokens, positions);
-
-    private TransformerLayer Layer(int layer) => layers[layer] ??= Config.ReadLayer(weights, layer);
-
-    private Norm OutputNorm => finalNorm ??= Config.ReadFinalNorm(weights);
-
-    private Projection Unembedding => unembedding ??= Config.ReadUnembedding(weights);
+    private Tensor Embed(Tensor tokens, Positions positions) => parts.Embedding.Apply(tokens, positions);
 
     private void CheckTokens(Tensor tokens)
     {
@@ -293,8 +274,5 @@ public sealed class Transformer : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach (var part in (IDisposable?[])[.. layers, embedding, finalNorm, unembedding, weights]) part?.Dispose();
-    }
+    public void Dispose() => parts.Dispose();
 }

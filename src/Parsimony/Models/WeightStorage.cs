@@ -11,10 +11,10 @@ public enum WeightStorage
     Bf16,
     /// <summary>Two bytes, up to 65504, each number off by at most 1 part in 2048 above 6e-5 (exact for files in float16).</summary>
     Fp16,
-    /// <summary>One byte, and a float32 scale for each output: <see cref="Int8Matrix"/>.</summary>
+    /// <summary>One byte, and a float32 scale for each output: <see cref="Storage.Int8Matrix"/>.</summary>
     [SuppressMessage("Naming", "CA1720", Justification = "the field's name of it, and the flag's value")]
     Int8,
-    /// <summary>Half a byte, and a float32 scale for each 64 numbers: <see cref="Nf4Matrix"/>.</summary>
+    /// <summary>Half a byte, and a float32 scale for each 64 numbers: <see cref="Storage.Nf4Matrix"/>.</summary>
     Nf4,
     /// <summary><see cref="Nf4"/> with its scales in a byte each: 0.52 bytes a parameter instead of 0.56.</summary>
     Nf4Dq,

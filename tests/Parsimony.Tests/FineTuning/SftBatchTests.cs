@@ -25,7 +25,7 @@ public sealed class SftBatchTests : IDisposable
     {
         var batch = new SftBatch([Long, Short]);
         using var prefixes = new PrefixCache(model, TinySae.At, 0);
-        double sum = batch.LossSum(model.RunFrom(prefixes.Batch(batch.Rows))).item<float>();
+        double sum = batch.LossSum(model, model.ResidualFrom(prefixes.Batch(batch.Rows))).item<float>();
         Assert.Equal(13, batch.Targets);
         Assert.Equal(18, batch.TokensSeen);
         Assert.Equal(Losses(Long.Tokens).Sum() + Losses(Short.Tokens)[3..].Sum(), sum, 1e-4);
@@ -34,17 +34,17 @@ public sealed class SftBatchTests : IDisposable
     [Fact]
     public void A_null_run_permutes_the_targets_among_the_target_positions_only()
     {
-        // With logits that put everything on one token, the loss tells how often that token is a target.
-        int token = Long.Tokens[3];
-        var logits = zeros(2, 12, 40);
-        logits[TensorIndex.Colon, TensorIndex.Colon, token] = 50f;
-        double True() => new SftBatch([Long, Short]).LossSum(logits).item<float>();
+        // Where every position predicts the same, the loss tells how often each token is a target, whichever position it is at.
+        using var generator = new Generator(4, CPU);
+        var same = randn([1, 1, 16], generator: generator).expand(2, 12, 16);
+        double True() => new SftBatch([Long, Short]).LossSum(model, same).item<float>();
         double Permuted(long step) =>
-            new SftBatch([Long, Short], n => Permutation.Draw(n, 0, RandomUse.Labels, step)).LossSum(logits).item<float>();
+            new SftBatch([Long, Short], n => Permutation.Draw(n, 0, RandomUse.Labels, step)).LossSum(model, same).item<float>();
         for (int step = 0; step < 5; step++) Assert.Equal(True(), Permuted(step), 1e-3);
 
-        var real = model.Forward(ContextPacker.ToTensor([Long.Tokens]));
-        double Loss(Func<int, int[]>? order) => new SftBatch([Long], order).LossSum(real).item<float>();
+        using var prefixes = new PrefixCache(model, TinySae.At, 0);
+        var real = model.ResidualFrom(prefixes.Batch([Long.Tokens]));
+        double Loss(Func<int, int[]>? order) => new SftBatch([Long], order).LossSum(model, real).item<float>();
         Assert.NotEqual(Loss(null), Loss(n => Permutation.Draw(n, 0, RandomUse.Labels, 0)));
         Assert.Equal(Loss(null), Loss(n => [.. Enumerable.Range(0, n)]));
     }

@@ -58,6 +58,10 @@ public sealed class TorchFolder : IWeightSource
     /// <exception cref="InvalidDataException">There is no such tensor, or its data is damaged.</exception>
     public Tensor Read(string name) => FileOf(name).Read(name, ScalarType.Float32);
 
+    /// <summary>A tensor of the type it is stored in, a copy that the caller owns.</summary>
+    /// <exception cref="InvalidDataException">There is no such tensor, or its data is damaged.</exception>
+    public Tensor Stored(string name) => FileOf(name).Read(name);
+
     /// <summary>Closes all files; tensors read from them stay valid.</summary>
     public void Dispose()
     {

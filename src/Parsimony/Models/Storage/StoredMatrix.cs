@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Parsimony.Models;
+namespace Parsimony.Models.Storage;
 
 /// <summary>Puts a matrix into its storage, and says what that takes.</summary>
 internal static class StoredMatrix
@@ -19,11 +19,11 @@ internal static class StoredMatrix
             EnsureHolds(weight, storage);
             return storage switch
             {
-                WeightStorage.Bf16 => new HalfMatrix(weight, ScalarType.BFloat16),
-                WeightStorage.Fp16 => new HalfMatrix(weight, ScalarType.Float16),
-                WeightStorage.Int8 => new Int8Matrix(weight),
-                WeightStorage.Nf4 => new Nf4Matrix(weight, doubleQuantised: false),
-                _ => new Nf4Matrix(weight, doubleQuantised: true),
+                WeightStorage.Bf16 => HalfMatrix.Rounded(weight, ScalarType.BFloat16),
+                WeightStorage.Fp16 => HalfMatrix.Rounded(weight, ScalarType.Float16),
+                WeightStorage.Int8 => Int8Matrix.Quantised(weight),
+                WeightStorage.Nf4 => Nf4Matrix.Quantised(weight, doubleQuantised: false),
+                _ => Nf4Matrix.Quantised(weight, doubleQuantised: true),
             };
         }
     }

@@ -1,0 +1,51 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Models;
+
+/// <summary>
+/// Runs a part of a model and keeps nothing but its input for the backward pass, which runs the part again (Chen et al. 2016, arXiv 1604.06174): the memory of one part instead of all, for one more
+/// forward pass. The gradient has the same bits.
+/// </summary>
+internal sealed class Recompute : autograd.SingleTensorFunction<Recompute>
+{
+    private const string Key = "part";
+    private static Exception? fault; // of a backward pass, for Gradients
+
+    public override string Name => nameof(Recompute);
+
+    /// <summary>The part applied to x.</summary>
+    /// <param name="part">A function of its argument alone: no gradient reaches what else it uses. Called again in the backward pass.</param>
+    /// <param name="x">Its argument.</param>
+    public static Tensor Of(Func<Tensor, Tensor> part, Tensor x) => is_grad_enabled() && x.requires_grad ? apply(x, part) : part(x);
+
+    /// <summary>What went wrong in a backward pass since the last call; null: nothing.</summary>
+    public static Exception? TakeFault() => Interlocked.Exchange(ref fault, null);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        ctx.save_for_backward([(Tensor)vars[0]]);
+        ctx.save_data(Key, vars[1]);
+        return ((Func<Tensor, Tensor>)vars[1])((Tensor)vars[0]);
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        var x = ctx.get_saved_variables()[0];
+        try
+        {
+            using var withGradient = enable_grad();
+            var input = x.detach().requires_grad_();
+            var output = ((Func<Tensor, Tensor>)ctx.get_data(Key))(input);
+            return [autograd.grad([output], [input], [grad_output])[0].MoveToOuterDisposeScope(), null!];
+        }
+#pragma warning disable CA1031 // whatever passes from here into libtorch ends the process; Gradients throws it where it can be caught
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref fault, e, null);
+            return [zeros_like(x).MoveToOuterDisposeScope(), null!];
+        }
+    }
+}

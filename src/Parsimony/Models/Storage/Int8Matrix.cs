@@ -1,0 +1,51 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Models.Storage;
+
+/// <summary>
+/// A matrix in a byte a number, each row (output channel) by its own largest magnitude: <c>q = round(127 w / absmax)</c>, <c>w' = q absmax / 127</c>, so
+/// <c>|w' - w| &lt;= absmax / 254</c> (Dettmers et al. 2022, LLM.int8(), section 2, without its outliers).
+/// </summary>
+/// <param name="codes"><c>[out, in]</c>, int8; owned.</param>
+/// <param name="absmax"><c>[out]</c>, float32; owned.</param>
+internal sealed class Int8Matrix(Tensor codes, Tensor absmax) : IStoredMatrix
+{
+    private const float Largest = 127;
+
+    /// <summary>Quantises a float32 matrix <c>[out, in]</c>, which stays the caller's.</summary>
+    public static Int8Matrix Quantised(Tensor weight)
+    {
+        using var scope = NewDisposeScope();
+        var absmax = weight.abs().amax([1], keepdim: true);
+        var step = absmax / Largest;
+        var divisor = step.where(step > 0, ones_like(step)); // a row of zeros
+        var codes = (weight / divisor).round().clamp(-Largest, Largest).to(ScalarType.Int8);
+        return new Int8Matrix(codes.DetachFromDisposeScope(), absmax.squeeze(1).DetachFromDisposeScope());
+    }
+
+    /// <summary>The numbers, <c>[out, in]</c>, int8.</summary>
+    public Tensor Codes => codes;
+
+    /// <summary>Each row's largest magnitude, <c>[out]</c>, float32.</summary>
+    public Tensor Absmax => absmax;
+
+    public long Outputs => codes.size(0);
+
+    public long Inputs => codes.size(1);
+
+    public long Bytes => codes.numel() + absmax.numel() * sizeof(float);
+
+    public Tensor Rows(long first, long count)
+    {
+        using var scope = NewDisposeScope();
+        var step = absmax.narrow(0, first, count).unsqueeze(1) / Largest;
+        return codes.narrow(0, first, count).to(ScalarType.Float32).mul_(step).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        codes.Dispose();
+        absmax.Dispose();
+    }
+}
