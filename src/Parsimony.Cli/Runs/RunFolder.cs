@@ -21,6 +21,8 @@ internal sealed class RunFolder
     public string NullRun => Path.Combine(Folder, "finetune-null");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
+    public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");
+    public string LayerSweepCheckpoint => Path.Combine(Folder, "layer-sweep.safetensors");
     public string Html => Path.Combine(Folder, "report.html");
     public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
     private string Config => Path.Combine(Folder, "config.json");
