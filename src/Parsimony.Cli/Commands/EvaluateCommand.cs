@@ -45,6 +45,7 @@ internal static class EvaluateCommand
         if (run is not null && !options.Again && run.Report is { Evaluation: { } done } finished && done.Identity == identity)
         {
             terminal.Note([$"{what}: measured already, with the same options on the same text ({finished.Date:yyyy-MM-dd HH:mm}); --again measures anew."]);
+            run.DropEvaluationCheckpoints(); // of a process killed behind its report
             return finished;
         }
         run?.Remember("evaluate", options with { Again = false }, isBegun: false);
@@ -62,7 +63,9 @@ internal static class EvaluateCommand
                 progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? windows.Tokens : 0)), cancellation: terminal.Interrupted);
         double spliceSeconds = part.Elapsed.TotalSeconds + earlier;
 
-        var decoder = DecoderReport.Of(sae.Sae, terminal.Interrupted);
+        DecoderReport decoder;
+        using (var progress = terminal.Progress("decoder", DecoderReport.Pairs(sae.Sae.DSae), "pairs of latents"))
+            decoder = DecoderReport.Of(sae.Sae, progress.From<long>(pairs => pairs), terminal.Interrupted);
         IReadOnlyList<LayerLoss>? sweep = null;
         double sweepSeconds = 0;
         if (sweeps)
@@ -105,8 +108,7 @@ internal static class EvaluateCommand
         };
         if (run is null) return Add(new RunReport { Version = ProgramVersion.Text });
         var report = run.Update(Add);
-        File.Delete(run.EvaluationCheckpoint);
-        File.Delete(run.LayerSweepCheckpoint);
+        run.DropEvaluationCheckpoints();
         return report;
     }
 

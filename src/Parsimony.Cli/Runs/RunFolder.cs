@@ -74,6 +74,13 @@ internal sealed class RunFolder
     public (FeatureDials? Dials, AdapterMetadata? Metadata) LoadAdapter(LoadedSae sae) => AdapterOrNull is not null
         ? AdapterFolder.Load(Adapter, sae.Model.Model.Sha256, sae.Sha256) : (null, null);
 
+    /// <summary>Removes where an evaluation stood, once its figures are in report.json.</summary>
+    public void DropEvaluationCheckpoints()
+    {
+        File.Delete(EvaluationCheckpoint);
+        File.Delete(LayerSweepCheckpoint);
+    }
+
     /// <summary>Adds to report.json.</summary>
     public RunReport Update(Func<RunReport, RunReport> add)
     {

@@ -54,9 +54,6 @@ public sealed class EvaluationCheckpoint
     /// <summary>Seconds that they took.</summary>
     public double SecondsBefore => start?.Seconds ?? 0;
 
-    /// <summary>Removes the file, once what it was for is kept elsewhere.</summary>
-    public void Delete() => File.Delete(path);
-
     /// <summary>Whether it is time to save.</summary>
     internal bool IsDue => Stopwatch.GetElapsedTime(lastSave) >= every;
 

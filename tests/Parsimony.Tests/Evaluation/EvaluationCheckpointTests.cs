@@ -40,7 +40,7 @@ public sealed class EvaluationCheckpointTests : IDisposable
             Assert.Equal(StridedEvaluationTests.Figures(whole), StridedEvaluationTests.Figures(report));
             Assert.Equal(whole.Sparsity.Density, report.Sparsity.Density);
             Assert.Equal(whole.Predictions, report.Predictions);
-            checkpoint.Delete();
+            File.Delete(file);
         }
     }
 
@@ -52,7 +52,7 @@ public sealed class EvaluationCheckpointTests : IDisposable
         {
             Interrupt(batches, (checkpoint, progress, cancellation) => LayerSweep.Run(model, HookSite.MlpOut, sae, windows, 2, checkpoint, progress, cancellation));
             Assert.Equal(whole, LayerSweep.Run(model, HookSite.MlpOut, sae, windows, 2, Open()));
-            Open().Delete();
+            File.Delete(file);
         }
     }
 
@@ -69,7 +69,7 @@ public sealed class EvaluationCheckpointTests : IDisposable
             var checkpoint = Open();
             Assert.True(checkpoint.TokensBefore > 0);
             Assert.Equal(StridedEvaluationTests.Figures(whole), StridedEvaluationTests.Figures(SpliceEvaluation.Run(model, TinySae.At, sae, windows, 2, checkpoint: checkpoint)));
-            checkpoint.Delete();
+            File.Delete(file);
         }
     }
 
