@@ -19,6 +19,7 @@ internal static class EvaluateCommand
             if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
             using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device, options.Load);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
+            if (options.Plan) return Plan(sae, options, folder, terminal);
             if (folder is not null) terminal.WhenInterrupted = $"Its state is in {folder}; the same command goes on from it.";
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
             EvaluationFacts.Print(report, terminal);
@@ -31,6 +32,16 @@ internal static class EvaluateCommand
             "parsimony evaluate runs/sweep --text wikitext-103-valid.txt",
             "parsimony evaluate my-sae --model pythia-70m --text held-out.txt --layer-sweep false --json",
         ]);
+
+    private static ResourcePlan Plan(LoadedSae sae, EvaluateOptions options, string? folder, Terminal terminal)
+    {
+        options = options.Resolved(sae.Model.Model.Config);
+        var (text, notes) = EvaluationText.Of(options).Read(sae.Model, options);
+        terminal.Note(notes);
+        var plan = SplicedPlans.Evaluation(sae, options, text.Windows.Sum(w => (long)w.Ids.Length), folder);
+        plan.Print(terminal, "evaluation");
+        return plan;
+    }
 
     /// <summary>Measures and adds to the run's report; goes on where an earlier call stopped, and takes the report of one that was finished.</summary>
     public static RunReport Run(LoadedSae sae, EvaluateOptions options, RunFolder? run, Terminal terminal, string what = "evaluate")
@@ -48,7 +59,7 @@ internal static class EvaluateCommand
             run.DropEvaluationCheckpoints(); // of a process killed behind its report
             return finished;
         }
-        run?.Remember("evaluate", options with { Again = false }, isBegun: false);
+        run?.Remember("evaluate", options with { Again = false, Plan = false }, isBegun: false);
 
         var windows = text.Windows;
         var model = sae.Model.Model;
@@ -84,6 +95,7 @@ internal static class EvaluateCommand
             Protocol = options.Protocol,
             SequenceLength = options.SequenceLength!.Value,
             Stride = options.Stride,
+            Weights = model.Storage,
             Form = text.Form,
             Detokenised = options.Detokenise,
             PredictedTokens = splice.Predictions,

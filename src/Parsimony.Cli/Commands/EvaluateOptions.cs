@@ -61,6 +61,9 @@ internal sealed record EvaluateOptions
     [Description("seconds between two savings of where the evaluation stands; 0: after every batch")]
     public double CheckpointEverySeconds { get; init; } = 30;
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public TextOptions Corpus { get; init; } = new();
 
     public WeightOptions Load { get; init; } = new();

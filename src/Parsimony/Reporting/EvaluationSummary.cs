@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Parsimony.Evaluation;
+using Parsimony.Models;
 using Parsimony.Text;
 
 namespace Parsimony.Reporting;
@@ -15,6 +16,9 @@ public sealed record EvaluationSummary
 
     /// <summary>Tokens by which windows move on; null under the article's protocol.</summary>
     public int? Stride { get; init; }
+
+    /// <summary>How the model's matrices were kept.</summary>
+    public WeightStorage Weights { get; init; }
 
     /// <summary>The form the text is in.</summary>
     public required TextForm Form { get; init; }
@@ -61,5 +65,5 @@ public sealed record EvaluationSummary
             TextForm.WikitextTokens => "; WikiText's tokens form (<unk>, words spaced apart)",
             TextForm.WikitextRaw => "; WikiText's raw form (words spaced apart)",
             _ => "",
-        } + (Detokenised ? ", detokenised" : "");
+        } + (Detokenised ? ", detokenised" : "") + (Weights == WeightStorage.Fp32 ? "" : $"; the model's weights in {Weights.Name()}");
 }
