@@ -21,15 +21,12 @@ internal sealed class SftBatch
         Targets = examples.Sum(e => e.Targets);
         TokensSeen = examples.Sum(e => e.Tokens.Length);
         labels = new long[Rows.Count, Rows.Max(row => row.Length) - 1];
-        var targets = examples.SelectMany(e => e.Tokens.Skip(e.FirstTarget)).ToArray();
+        var targets = examples.SelectMany(e => e.Tokens.Where((_, t) => e.IsTarget(t))).ToArray();
         var order = targetOrder?.Invoke(Targets);
         int next = 0;
         for (int row = 0; row < Rows.Count; row++)
             for (int t = 0; t < labels.GetLength(1); t++)
-            {
-                bool isTarget = t + 1 >= examples[row].FirstTarget && t + 1 < Rows[row].Length;
-                labels[row, t] = isTarget ? targets[order is null ? next++ : order[next++]] : NoTarget;
-            }
+                labels[row, t] = examples[row].IsTarget(t + 1) ? targets[order is null ? next++ : order[next++]] : NoTarget;
     }
 
     /// <summary>The token sequences, each at its own length.</summary>
