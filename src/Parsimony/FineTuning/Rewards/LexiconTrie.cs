@@ -98,7 +98,7 @@ internal sealed class LexiconTrie
             if (trail.Last is not { } last || trail.Separated) return;
             if (here.Folded == last || (last.Length == 1 && lookalikes.Contains(last[0])))
                 On(at + 1, node, trail with { Repeated = true, Cost = trail.Cost + 1 });
-            if (here.Folded.Length == 0 || here.Folded is "." or "-" or "_" or "*" or "~" or "·" or "'")
+            if (here.Folded.Length == 0 || here.Folded is "." or "-" or "_" or "*" or "~" or "·")   // not ': he'll
                 On(at + 1, node, trail with { Separated = here.Folded.Length > 0, Cost = trail.Cost + 1 });
             if (here.Folded is "*" or "#")
                 foreach (string letter in node.Next.Keys.Where(k => k != Space)) Take(letter, at, node, trail, replaced: true);

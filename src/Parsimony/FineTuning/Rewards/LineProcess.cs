@@ -15,6 +15,7 @@ internal sealed class LineProcess : IDisposable
     private readonly Queue<string> errors = new();
     private readonly Task reading, readingErrors;
     private readonly Lock writing = new();
+    private readonly CancellationTokenSource stopping = new();
 
     /// <summary>Starts it.</summary>
     /// <exception cref="InvalidOperationException">It cannot be started.</exception>
@@ -94,9 +95,9 @@ internal sealed class LineProcess : IDisposable
     {
         try
         {
-            foreach (string line in TextLines.Whole(process.StandardOutput, "its output", LongestLine)) lines.Add(line);
+            foreach (string line in TextLines.Whole(process.StandardOutput, "its output", LongestLine)) lines.Add(line, stopping.Token);
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException or InvalidDataException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException or InvalidDataException or OperationCanceledException)
         {
             // Killed, disposed of, or a line without an end: there is nothing more that could be used.
         }
@@ -126,8 +127,8 @@ internal sealed class LineProcess : IDisposable
     public void Dispose()
     {
         process.Kill(entireProcessTree: true);
-        while (lines.TryTake(out _)) ;  // a full buffer would hold the reader
-        reading.Wait(1000);
+        stopping.Cancel();          // a full buffer would hold the reader
+        reading.Wait(1000);         // a program's own child may hold the pipe open
         process.Dispose();
     }
 }

@@ -7,6 +7,7 @@ public sealed class RewardText
 {
     private readonly Tokenizer tokenizer;
     private readonly TokenSpans spans;
+    private int[]? promptTokens;
 
     /// <summary>A continuation as it was sampled.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -22,8 +23,14 @@ public sealed class RewardText
         (Prompt, this.tokenizer) = (prompt, tokenizer);
     }
 
+    /// <summary>A continuation of a prompt whose ids are known.</summary>
+    public RewardText(Tokenizer tokenizer, RolloutPrompt prompt, ReadOnlySpan<int> tokens) : this(tokenizer, prompt.Text, tokens) => promptTokens = prompt.Tokens;
+
     /// <summary>What the model was given.</summary>
     public string Prompt { get; }
+
+    /// <summary>Its ids.</summary>
+    public int[] PromptTokens => promptTokens ??= tokenizer.EncodeDocument(Prompt);
 
     /// <summary>The continuation alone, without the end of text.</summary>
     public string Text => spans.Text;

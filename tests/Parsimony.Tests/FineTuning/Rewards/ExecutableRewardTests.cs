@@ -71,6 +71,17 @@ public sealed class ExecutableRewardTests
         Assert.Contains("it did not answer within 0.3 s", Fault("while :; do printf x; done", timeout: 0.3), StringComparison.Ordinal); // a line without an end
     }
 
+    [Fact]
+    public void One_that_never_stops_talking_ends_with_the_reward_too()
+    {
+        using var folder = new TemporaryFolder();
+        var reward = Shell($"echo $$ > {folder.File("self")}; read -r a; echo '{{\"id\":0,\"score\":1}}'; while :; do echo; done");
+        Assert.Equal(1, reward.Score([Says("a")])[0].Value);
+        int id = int.Parse(File.ReadAllText(folder.File("self")));
+        reward.Dispose();
+        Assert.True(SpinWait.SpinUntil(() => !Runs(id), TimeSpan.FromSeconds(30)));
+    }
+
     [Theory]
     [InlineData("echo hello", "it answered what is not JSON (NaN and Infinity are not): 'hello'")]
     [InlineData("echo '{\"id\":0,\"score\":NaN}'", "it answered what is not JSON")]

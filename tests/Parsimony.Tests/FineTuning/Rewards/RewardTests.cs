@@ -1,3 +1,4 @@
+using Parsimony.FineTuning;
 using Parsimony.FineTuning.Rewards;
 using Xunit;
 using static Parsimony.Tests.FineTuning.Rewards.SomeTexts;
@@ -17,6 +18,8 @@ public sealed class RewardTests
         Assert.Equal(("ab", true, 2), (text.Text, text.Ended, text.TextTokens));
         Assert.Equal([.. Tokenizer.Encode("ab"), 0], text.Tokens);
         Assert.Equal(["a", "b", "<|endoftext|>"], text.TokenTexts());
+        Assert.Equal(Tokenizer.Encode("p"), text.PromptTokens);
+        Assert.Equal([9, 9], new RewardText(Tokenizer, new RolloutPrompt("p", [9, 9]), []).PromptTokens);
         Assert.False(Says("ab").Ended);
         Assert.Equal("", new RewardText(Tokenizer, "", []).Text);
     }
