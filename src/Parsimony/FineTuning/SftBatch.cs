@@ -19,8 +19,8 @@ internal sealed class SftBatch
         TokensSeen = examples.Sum(e => e.Tokens.Length);
         // Positions are told by their index, never by a token id: end of text and padding are often the same id.
         int longest = Rows.Max(row => row.Length);
-        positions = [.. examples.SelectMany((e, row) => Enumerable.Range(e.FirstTarget - 1, e.Targets).Select(t => (long)row * longest + t))];
-        long[] order = [.. examples.SelectMany(e => e.Tokens.Skip(e.FirstTarget)).Select(id => (long)id)];
+        positions = [.. examples.SelectMany((e, row) => Enumerable.Range(1, e.Tokens.Length - 1).Where(e.IsTarget).Select(t => (long)row * longest + t - 1))];
+        long[] order = [.. examples.SelectMany(e => e.Tokens.Where((_, t) => e.IsTarget(t))).Select(id => (long)id)];
         targets = targetOrder?.Invoke(Targets) is { } permuted ? [.. permuted.Select(i => order[i])] : order;
     }
 
