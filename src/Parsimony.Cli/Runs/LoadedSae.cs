@@ -39,6 +39,7 @@ internal sealed class LoadedSae : IDisposable
     {
         string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
         load ??= new();
+        _ = TorchDevice.Of(device); // said before anything is read
         return Open(path, hook, takesTranscoders, ownsModel: true,
             metadata => LoadedModel.Open(model ?? trainedOn, device, load with { Weights = load.Weights ?? metadata.ModelWeights }));
     }

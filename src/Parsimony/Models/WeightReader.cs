@@ -109,7 +109,7 @@ internal sealed class WeightReader(IWeightSource source, Device device, WeightSt
 
         IStoredMatrix Converted()
         {
-            var matrix = StoredMatrix.Of(Float(stored), storage);
+            var matrix = StoredMatrix.Of(stored, storage);
             source.Advise(name, isNeeded: false); // the file's numbers need not be in memory, too
             return matrix;
         }

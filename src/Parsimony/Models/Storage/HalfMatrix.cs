@@ -6,8 +6,13 @@ namespace Parsimony.Models.Storage;
 /// <param name="halves"><c>[out, in]</c>, bfloat16 or float16; owned.</param>
 internal sealed class HalfMatrix(Tensor halves) : IStoredMatrix
 {
-    /// <summary>Rounds a float32 matrix <c>[out, in]</c>, which stays the caller's, to the nearest numbers of two bytes.</summary>
-    public static HalfMatrix Rounded(Tensor weight, ScalarType type) => new(weight.to(type).DetachFromDisposeScope());
+    /// <summary>Rounds a matrix <c>[out, in]</c> of any float type, which stays the caller's, to the nearest numbers of two bytes.</summary>
+    public static HalfMatrix Rounded(Tensor weight, ScalarType type)
+    {
+        var halves = empty(weight.shape, type, weight.device).DetachFromDisposeScope();
+        foreach (var (first, rows) in StoredMatrix.Chunks(weight, type == ScalarType.Float16 ? WeightStorage.Fp16 : WeightStorage.Bf16)) halves.narrow(0, first, rows.size(0)).copy_(rows);
+        return new HalfMatrix(halves);
+    }
 
     /// <summary>The matrix as it is kept.</summary>
     public Tensor Halves => halves;

@@ -13,15 +13,20 @@ internal sealed class Int8Matrix(Tensor codes, Tensor absmax) : IStoredMatrix
 {
     private const float Largest = 127;
 
-    /// <summary>Quantises a float32 matrix <c>[out, in]</c>, which stays the caller's.</summary>
+    /// <summary>Quantises a matrix <c>[out, in]</c> of any float type, which stays the caller's.</summary>
     public static Int8Matrix Quantised(Tensor weight)
     {
-        using var scope = NewDisposeScope();
-        var absmax = weight.abs().amax([1], keepdim: true);
-        var step = absmax / Largest;
-        var divisor = step.where(step > 0, ones_like(step)); // a row of zeros
-        var codes = (weight / divisor).round().clamp(-Largest, Largest).to(ScalarType.Int8);
-        return new Int8Matrix(codes.DetachFromDisposeScope(), absmax.squeeze(1).DetachFromDisposeScope());
+        var codes = empty(weight.shape, ScalarType.Int8, weight.device).DetachFromDisposeScope();
+        var absmax = empty(weight.size(0), ScalarType.Float32, weight.device).DetachFromDisposeScope();
+        foreach (var (first, rows) in StoredMatrix.Chunks(weight, WeightStorage.Int8))
+        {
+            var largest = rows.abs().amax([1], keepdim: true);
+            var step = largest / Largest;
+            var divisor = step.where(step > 0, ones_like(step)); // a row of zeros
+            codes.narrow(0, first, rows.size(0)).copy_((rows / divisor).round().clamp(-Largest, Largest));
+            absmax.narrow(0, first, rows.size(0)).copy_(largest.squeeze(1));
+        }
+        return new Int8Matrix(codes, absmax);
     }
 
     /// <summary>The numbers, <c>[out, in]</c>, int8.</summary>

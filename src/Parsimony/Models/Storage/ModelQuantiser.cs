@@ -74,10 +74,11 @@ public static class ModelQuantiser
             cancellation.ThrowIfCancellationRequested();
             if (IsMatrix(config, source, name))
             {
-                var weight = source.Read(name);
+                var weight = source.Stored(name);
                 if (config.IsTransposed(name)) weight = weight.t().contiguous();
                 using var matrix = StoredMatrix.Of(weight.DetachFromDisposeScope(), storage);
                 tensors.AddRange(QuantisedFormat.Parts(name, matrix));
+                source.Advise(name, isNeeded: false);
             }
             else
             {

@@ -23,19 +23,22 @@ internal sealed class Nf4Matrix(long outputs, long inputs, Tensor codes, Nf4Scal
         0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1,
     ];
 
-    /// <summary>Quantises a float32 matrix <c>[out, in]</c>, which stays the caller's.</summary>
+    /// <summary>Quantises a matrix <c>[out, in]</c> of any float type, which stays the caller's.</summary>
     /// <param name="weight">The matrix.</param>
     /// <param name="doubleQuantised">Whether the blocks' scales are quantised, too.</param>
     public static Nf4Matrix Quantised(Tensor weight, bool doubleQuantised)
     {
         using var scope = NewDisposeScope();
-        var flat = weight.cpu().contiguous().view(-1);
-        long blocks = Blocks(flat.size(0));
+        long outputs = weight.size(0), inputs = weight.size(1), blocks = Blocks(outputs * inputs);
         Tensor codes = empty(blocks * Block / 2, ScalarType.Byte), absmax = empty(blocks, ScalarType.Float32);
-        Nf4Kernel.Encode(flat, codes, absmax);
+        foreach (var (first, rows) in StoredMatrix.Chunks(weight, doubleQuantised ? WeightStorage.Nf4Dq : WeightStorage.Nf4))
+        {
+            long block = first * inputs / Block, count = Blocks(rows.numel());
+            Nf4Kernel.Encode(rows.cpu().contiguous().view(-1), codes.narrow(0, block * Block / 2, count * Block / 2), absmax.narrow(0, block, count));
+        }
         (codes, absmax) = (codes.to(weight.device), absmax.to(weight.device));
         var scales = doubleQuantised ? Nf4Scales.Quantised(absmax) : new Nf4Scales(absmax.DetachFromDisposeScope());
-        return new Nf4Matrix(weight.size(0), weight.size(1), codes.DetachFromDisposeScope(), scales);
+        return new Nf4Matrix(outputs, inputs, codes.DetachFromDisposeScope(), scales);
     }
 
     /// <summary>Bytes of a matrix of so many numbers.</summary>

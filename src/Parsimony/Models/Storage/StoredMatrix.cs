@@ -6,25 +6,41 @@ namespace Parsimony.Models.Storage;
 /// <summary>Puts a matrix into its storage, and says what that takes.</summary>
 internal static class StoredMatrix
 {
-    /// <summary>Stores a matrix.</summary>
-    /// <param name="weight"><c>[out, in]</c>, float32; taken over: the caller must not use it again.</param>
+    private const long ChunkNumbers = 1 << 22; // worked on at a time: 16 MiB of float32
+
+    /// <summary>Stores a matrix. Nothing of it but a few rows exists as float32 on the way.</summary>
+    /// <param name="weight"><c>[out, in]</c>, of any float type; taken over: the caller must not use it again.</param>
     /// <param name="storage">How.</param>
     /// <exception cref="InvalidDataException">It holds a number that the storage cannot.</exception>
     public static IStoredMatrix Of(Tensor weight, WeightStorage storage)
     {
-        if (storage == WeightStorage.Fp32) return new Fp32Matrix(weight);
+        if (storage == WeightStorage.Fp32 && weight.dtype == ScalarType.Float32) return new Fp32Matrix(weight);
         using (weight)
         using (no_grad())
-        {
-            EnsureHolds(weight, storage);
             return storage switch
             {
+                WeightStorage.Fp32 => new Fp32Matrix(weight.to(ScalarType.Float32).DetachFromDisposeScope()),
                 WeightStorage.Bf16 => HalfMatrix.Rounded(weight, ScalarType.BFloat16),
                 WeightStorage.Fp16 => HalfMatrix.Rounded(weight, ScalarType.Float16),
                 WeightStorage.Int8 => Int8Matrix.Quantised(weight),
                 WeightStorage.Nf4 => Nf4Matrix.Quantised(weight, doubleQuantised: false),
                 _ => Nf4Matrix.Quantised(weight, doubleQuantised: true),
             };
+    }
+
+    /// <summary>A matrix a few rows at a time, as float32 <c>[count, in]</c>, checked; each belongs to a scope that ends when the next one is asked for.</summary>
+    /// <param name="weight"><c>[out, in]</c>, of any float type.</param>
+    /// <param name="storage">What they are for.</param>
+    /// <exception cref="InvalidDataException">A number that the storage cannot hold.</exception>
+    public static IEnumerable<(long First, Tensor Rows)> Chunks(Tensor weight, WeightStorage storage)
+    {
+        long outputs = weight.size(0), rows = Math.Max(Nf4Matrix.Block, ChunkNumbers / weight.size(1) / Nf4Matrix.Block * Nf4Matrix.Block); // so that no block of numbers is cut
+        for (long first = 0; first < outputs; first += rows)
+        {
+            using var scope = NewDisposeScope();
+            var chunk = weight.narrow(0, first, Math.Min(rows, outputs - first)).to(ScalarType.Float32);
+            EnsureHolds(chunk, storage);
+            yield return (first, chunk);
         }
     }
 
