@@ -5,6 +5,7 @@ using Parsimony.Autoencoders;
 using Parsimony.Evaluation;
 using Parsimony.Models;
 using Parsimony.Splicing;
+using Parsimony.Tokens;
 using Parsimony.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,6 +23,14 @@ public sealed record HarvestBenchOptions
     [Description("tokens of a context")]
     public int SequenceLength { get; init; } = 128;
 
+    /// <summary>Text whose tokens are run, with <see cref="Tokenizer"/>; null: ids drawn as often as words of a language are (Zipf and Mandelbrot: p ~ 1 / (rank + 2.7)). Default null.</summary>
+    [Description("text whose tokens are run; without one they are drawn as often as words of a language are")]
+    public string? Text { get; init; }
+
+    /// <summary>Folder of the tokenizer.json that belongs to the text. Default null.</summary>
+    [Description("folder of the tokenizer.json for --text")]
+    public string? Tokenizer { get; init; }
+
     /// <summary>Rounds, after one to warm up. Default 21.</summary>
     [Description("rounds, after one to warm up")]
     public int Rounds { get; init; } = 21;
@@ -34,6 +43,7 @@ public sealed record HarvestBenchOptions
         faults.Check(BatchContexts >= 1, "batch_contexts", BatchContexts, "1 or more");
         faults.Check(SequenceLength is >= 2 and <= 2048, "sequence_length", SequenceLength, "2 to 2048");
         faults.Check(Rounds >= 1, "rounds", Rounds, "1 or more");
+        faults.Check(Text is null == Tokenizer is null, "tokenizer", Tokenizer ?? "not set", "given with a text, and a text with it");
         faults.ThrowIfAny("The benchmark's options");
         return this;
     }
@@ -48,10 +58,11 @@ public sealed record HarvestBenchOptions
 /// <param name="OursMilliseconds">Median time of a batch.</param>
 /// <param name="StraightforwardMilliseconds">Median time of a batch.</param>
 /// <param name="GemmMilliseconds">Median time of the products.</param>
+/// <param name="DistinctTokens">Share of the batch's tokens that are different from each other.</param>
 /// <param name="ForeignLoad">Share of the cores' time that other processes took.</param>
 public sealed record HarvestBenchRow(double RatioStraightforward, double TimesGemmLimit, double TokensPerSecond,
     [property: JsonPropertyName("cpu_ms_per_1024_tokens_one_thread")] double CpuMsPer1024TokensOneThread, double SweepRatio,
-    double OursMilliseconds, double StraightforwardMilliseconds, double GemmMilliseconds, double ForeignLoad);
+    double OursMilliseconds, double StraightforwardMilliseconds, double GemmMilliseconds, double DistinctTokens, double ForeignLoad);
 
 /// <summary>Times the harvest beside the straightforward forward and beside the products alone, in turns; and the sweep of an SAE over all layers.</summary>
 public static class HarvestBench
@@ -68,11 +79,10 @@ public static class HarvestBench
         using var scope = NewDisposeScope();
         using var source = new RandomPythia();
         using var model = new Transformer(RandomPythia.Config, new RandomPythia());
+        int[][] contexts = Contexts(options);
+        int distinct = contexts.SelectMany(c => c).Distinct().Count();
         using var straightforward = new StraightforwardHarvest(RandomPythia.Config, source, options.SequenceLength);
-        var products = new NeededProducts(RandomPythia.Config, options.BatchContexts, options.SequenceLength);
-        var random = new Random(1);
-        int[][] contexts = [.. Enumerable.Range(0, options.BatchContexts)
-            .Select(_ => Enumerable.Range(0, options.SequenceLength).Select(_ => random.Next(RandomPythia.Config.DVocab)).ToArray())];
+        var products = new NeededProducts(RandomPythia.Config, options.BatchContexts, options.SequenceLength, distinct);
         var tokens = tensor(contexts.SelectMany(c => c).Select(id => (long)id).ToArray()).view(options.BatchContexts, options.SequenceLength);
         using var sae = StandardSae.Create(RandomPythia.Config.DModel, 2048, seed: 0);
 
@@ -91,7 +101,7 @@ public static class HarvestBench
         double Middle(Func<(double Straightforward, double Ours, double Gemm, double Cpu), double> of) => Median.Of(rounds.Select(of));
         double perBatch = options.BatchContexts * (double)options.SequenceLength;
         return new(Middle(r => r.Straightforward / r.Ours), Middle(r => r.Ours) / Middle(r => r.Gemm), perBatch / Middle(r => r.Ours), 1e3 * Middle(r => r.Cpu) * 1024 / perBatch,
-            Median.Of(sweeps), 1e3 * Middle(r => r.Ours), 1e3 * Middle(r => r.Straightforward), 1e3 * Middle(r => r.Gemm), load.Share());
+            Median.Of(sweeps), 1e3 * Middle(r => r.Ours), 1e3 * Middle(r => r.Straightforward), 1e3 * Middle(r => r.Gemm), distinct / perBatch, load.Share());
     }
 
     /// <summary>How far the straightforward forward's activations are from ours: both must be the same mathematics.</summary>
@@ -152,17 +162,31 @@ public static class HarvestBench
         }
     }
 
-    /// <summary>The matrix products that the harvest cannot do without: layer 0 whole, layer 1's MLP; into places that are there already. Belongs to the scope it is made in.</summary>
+    private static int[][] Contexts(HarvestBenchOptions options)
+    {
+        if (options.Text is not null)
+            return [.. ContextPacker.PackFile(options.Text, Tokenizer.Load(options.Tokenizer!), options.SequenceLength, limit: options.BatchContexts)];
+        const double offset = 2.7;
+        var random = new Random(1);
+        double[] upTo = new double[RandomPythia.Config.DVocab]; // sum of the probabilities up to a rank
+        for (int rank = 0; rank < upTo.Length; rank++) upTo[rank] = (rank > 0 ? upTo[rank - 1] : 0) + 1 / (rank + 1 + offset);
+        int Draw() => Math.Min(upTo.Length - 1, Array.BinarySearch(upTo, random.NextDouble() * upTo[^1]) is var at && at < 0 ? ~at : at);
+        return [.. Enumerable.Range(0, options.BatchContexts).Select(_ => Enumerable.Range(0, options.SequenceLength).Select(_ => Draw()).ToArray())];
+    }
+
+    /// <summary>The matrix products that the harvest cannot do without: layer 0's, where they depend on the token alone once for each different token, and layer 1's MLP; into places that are there
+    /// already. Belongs to the scope it is made in.</summary>
     private sealed class NeededProducts
     {
         private readonly List<(Tensor A, Tensor B, Tensor To)> plain = [];
         private readonly List<(Tensor A, Tensor B)> batched = [];
 
-        public NeededProducts(GptNeoXConfig c, int contexts, int length)
+        public NeededProducts(GptNeoXConfig c, int contexts, int length, int distinct)
         {
             int tokens = contexts * length, heads = contexts * c.NHeads, head = c.DModel / c.NHeads;
-            foreach (var (from, to) in ((int, int)[])[(c.DModel, 3 * c.DModel), (c.DModel, c.DModel), (c.DModel, c.DMlp), (c.DMlp, c.DModel), (c.DModel, c.DMlp), (c.DMlp, c.DModel)])
-                plain.Add((randn(tokens, from), randn(to, from).t(), empty(tokens, to)));
+            foreach (var (rows, from, to) in ((int, int, int)[])
+                [(distinct, c.DModel, 3 * c.DModel), (tokens, c.DModel, c.DModel), (distinct, c.DModel, c.DMlp), (distinct, c.DMlp, c.DModel), (tokens, c.DModel, c.DMlp), (tokens, c.DMlp, c.DModel)])
+                plain.Add((randn(rows, from), randn(to, from).t(), empty(rows, to)));
             batched.Add((randn(heads, length, head), randn(heads, length, head).transpose(1, 2)));
             batched.Add((randn(heads, length, length), randn(heads, length, head)));
         }

@@ -46,10 +46,10 @@ internal static class BenchCommand
         HarvestBenchRow row;
         using (var progress = terminal.Progress("bench harvest", options.Rounds + 1L, "rounds"))
             row = HarvestBench.Measure(options, round => progress.Report(round), terminal.Interrupted);
-        terminal.Table(["straightforward ms#", "ours ms#", "products ms#", "straightforward/ours#", "x products#", "tokens/s#", "CPU ms per 1024, 1 thread#", "sweep/whole#", "foreign#"],
+        terminal.Table(["straightforward ms#", "ours ms#", "products ms#", "straightforward/ours#", "x products#", "tokens/s#", "CPU ms per 1024, 1 thread#", "sweep/whole#", "distinct#", "foreign#"],
         [
             [Text(row.StraightforwardMilliseconds, "0.0"), Text(row.OursMilliseconds, "0.0"), Text(row.GemmMilliseconds, "0.0"), Text(row.RatioStraightforward, "0.00"), Text(row.TimesGemmLimit, "0.00"),
-                Progress.Amount(row.TokensPerSecond), Text(row.CpuMsPer1024TokensOneThread, "0.0"), Text(row.SweepRatio, "0.00"), Text(row.ForeignLoad, "0 %")],
+                Progress.Amount(row.TokensPerSecond), Text(row.CpuMsPer1024TokensOneThread, "0.0"), Text(row.SweepRatio, "0.00"), Text(row.DistinctTokens, "0 %"), Text(row.ForeignLoad, "0 %")],
         ]);
         return row;
     }

@@ -12,7 +12,7 @@ namespace Parsimony.Models.Storage;
 public static class ModelQuantiser
 {
     internal const string SourceKey = "source_sha256", StorageKey = "weights"; // in the files' metadata
-    private const long ShardBytes = 2L << 30; // what is in memory at a time
+    private const long ShardBytes = 1L << 30; // what is in memory at a time
 
     /// <summary>Writes the folder; shards that an earlier call finished are kept, <c>config.json</c> comes last.</summary>
     /// <param name="model">A model folder in Hugging Face's layout.</param>
