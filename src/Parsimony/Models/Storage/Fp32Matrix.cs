@@ -15,7 +15,11 @@ internal sealed class Fp32Matrix(Tensor weight) : IStoredMatrix
 
     public long Bytes => weight.numel() * sizeof(float);
 
-    public Tensor Rows(long first, long count) => weight.narrow(0, first, count);
+    public void Decode(long first, Tensor to)
+    {
+        using var rows = weight.narrow(0, first, to.size(0));
+        to.copy_(rows);
+    }
 
     public void Dispose() => weight.Dispose();
 }

@@ -23,10 +23,10 @@ internal sealed class HalfMatrix(Tensor halves) : IStoredMatrix
 
     public long Bytes => halves.numel() * 2;
 
-    public Tensor Rows(long first, long count)
+    public void Decode(long first, Tensor to)
     {
-        using var rows = halves.narrow(0, first, count);
-        return rows.to(ScalarType.Float32);
+        using var rows = halves.narrow(0, first, to.size(0));
+        to.copy_(rows);
     }
 
     public void Dispose() => halves.Dispose();

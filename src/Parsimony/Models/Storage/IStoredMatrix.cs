@@ -14,8 +14,8 @@ internal interface IStoredMatrix : IDisposable
     /// <summary>Bytes it takes in memory while it is not used.</summary>
     long Bytes { get; }
 
-    /// <summary>Some rows as the storage gives them back, float32 <c>[count, in]</c>; the caller disposes it and must not change it.</summary>
+    /// <summary>Writes some rows, as the storage gives them back, into a tensor that is there.</summary>
     /// <param name="first">The first row, 0-based.</param>
-    /// <param name="count">How many, 1 or more.</param>
-    Tensor Rows(long first, long count);
+    /// <param name="to"><c>[count, in]</c>, float32, contiguous.</param>
+    void Decode(long first, Tensor to);
 }

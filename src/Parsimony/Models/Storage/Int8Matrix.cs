@@ -41,11 +41,11 @@ internal sealed class Int8Matrix(Tensor codes, Tensor absmax) : IStoredMatrix
 
     public long Bytes => codes.numel() + absmax.numel() * sizeof(float);
 
-    public Tensor Rows(long first, long count)
+    public void Decode(long first, Tensor to)
     {
         using var scope = NewDisposeScope();
-        var step = absmax.narrow(0, first, count).unsqueeze(1) / Largest;
-        return codes.narrow(0, first, count).to(ScalarType.Float32).mul_(step).MoveToOuterDisposeScope();
+        long count = to.size(0);
+        to.copy_(codes.narrow(0, first, count)).mul_(absmax.narrow(0, first, count).unsqueeze(1) / Largest);
     }
 
     public void Dispose()

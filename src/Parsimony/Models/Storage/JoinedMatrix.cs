@@ -23,17 +23,20 @@ internal sealed class JoinedMatrix(params IReadOnlyList<IStoredMatrix> parts) : 
 
     public long Bytes => parts.Sum(p => p.Bytes);
 
-    public Tensor Rows(long first, long count)
+    public void Decode(long first, Tensor to)
     {
         using var scope = NewDisposeScope();
-        var rows = new List<Tensor>();
+        long done = 0, count = to.size(0);
         foreach (var part in parts)
         {
             long from = Math.Max(0, first), until = Math.Min(part.Outputs, first + count);
-            if (from < until) rows.Add(part.Rows(from, until - from));
+            if (from < until)
+            {
+                part.Decode(from, to.narrow(0, done, until - from));
+                done += until - from;
+            }
             first -= part.Outputs;
         }
-        return (rows is [var one] ? one : cat(rows, 0)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

@@ -59,11 +59,12 @@ internal sealed class Nf4Matrix(long outputs, long inputs, Tensor codes, Nf4Scal
 
     public long Bytes => codes.numel() + scales.Bytes;
 
-    public Tensor Rows(long first, long count)
+    public void Decode(long first, Tensor to)
     {
         using var scope = NewDisposeScope();
-        long start = first * inputs, end = start + count * inputs, firstBlock = start / Block, blocks = Blocks(end) - firstBlock;
-        var numbers = empty(blocks * Block, ScalarType.Float32, codes.device);
+        long start = first * inputs, end = start + to.size(0) * inputs, firstBlock = start / Block, blocks = Blocks(end) - firstBlock;
+        bool isWhole = start % Block == 0 && end % Block == 0; // else blocks are cut at either end
+        var numbers = isWhole ? to.view(-1) : empty(blocks * Block, ScalarType.Float32, codes.device);
         if (codes.device_type == DeviceType.CPU) Nf4Kernel.Decode(codes, scales.Of(firstBlock, blocks), firstBlock, numbers);
         else
         {
@@ -72,7 +73,7 @@ internal sealed class Nf4Matrix(long outputs, long inputs, Tensor codes, Nf4Scal
             var both = stack([part.div(16, RoundingMode.floor), part.remainder(16)], 1).view(-1);
             numbers.copy_((values.index_select(0, both).view(-1, Block) * scales.Of(firstBlock, blocks).unsqueeze(1)).view(-1));
         }
-        return numbers.narrow(0, start - firstBlock * Block, end - start).view(count, inputs).MoveToOuterDisposeScope();
+        if (!isWhole) to.copy_(numbers.narrow(0, start - firstBlock * Block, end - start).view(to.size(0), inputs));
     }
 
     public void Dispose()

@@ -28,6 +28,14 @@ internal static class StoredMatrix
             };
     }
 
+    /// <summary>Some rows as the storage gives them back, a new tensor <c>[count, in]</c>, float32.</summary>
+    public static Tensor Rows(this IStoredMatrix matrix, long first, long count)
+    {
+        var rows = empty(count, matrix.Inputs);
+        matrix.Decode(first, rows);
+        return rows;
+    }
+
     /// <summary>A matrix a few rows at a time, as float32 <c>[count, in]</c>, checked; each belongs to a scope that ends when the next one is asked for.</summary>
     /// <param name="weight"><c>[out, in]</c>, of any float type.</param>
     /// <param name="storage">What they are for.</param>

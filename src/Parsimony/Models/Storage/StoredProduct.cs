@@ -13,6 +13,9 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
     private const string Key = "factors";
     private const long BlockNumbers = 1 << 21, DeviceBlockNumbers = 1 << 26; // 8 MiB of float32; on a GPU a launch must be worth it
 
+    [ThreadStatic]
+    private static Tensor? scratch;
+
     public override string Name => nameof(StoredProduct);
 
     /// <summary><c>x W^T + bias</c>, <c>[.., in]</c> to <c>[.., out]</c>, float32. Gradients flow to x; the matrix is frozen.</summary>
@@ -42,7 +45,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
         foreach (var (first, count) in Blocks(matrix, gradient.device))
         {
             using var block = NewDisposeScope();
-            result.addmm_(gradient.narrow(1, first, count), matrix.Rows(first, count), 1, 1);
+            result.addmm_(gradient.narrow(1, first, count), Decoded(matrix, first, count, gradient.device), 1, 1);
         }
         return [result.view([.. grad_output.shape[..^1], matrix.Inputs]).MoveToOuterDisposeScope(), null!];
     }
@@ -58,7 +61,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
         foreach (var (first, count) in Blocks(matrix, x.device))
         {
             using var block = NewDisposeScope();
-            result.narrow(1, first, count).addmm_(rows, matrix.Rows(first, count).t(), by.Bias is null ? 0 : 1, 1);
+            result.narrow(1, first, count).addmm_(rows, Decoded(matrix, first, count, x.device).t(), by.Bias is null ? 0 : 1, 1);
         }
         return result.view([.. x.shape[..^1], matrix.Outputs]).MoveToOuterDisposeScope();
     }
@@ -68,6 +71,20 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
     {
         var product = linear(x.to(halves.dtype), halves).to(ScalarType.Float32);
         return bias is null ? product : product + bias;
+    }
+
+    /// <summary>Some rows in this thread's own place for them: given and taken back each time, blocks would break the heap into holes that nothing as large fits into.</summary>
+    private static Tensor Decoded(IStoredMatrix matrix, long first, long count, Device device)
+    {
+        long numbers = count * matrix.Inputs;
+        if (scratch is null || scratch.numel() < numbers || scratch.device_type != device.type || scratch.device_index != device.index)
+        {
+            scratch?.Dispose();
+            scratch = empty(Math.Max(BlockNumbers, numbers), ScalarType.Float32, device).DetachFromDisposeScope();
+        }
+        var rows = scratch.narrow(0, 0, numbers).view(count, matrix.Inputs);
+        matrix.Decode(first, rows);
+        return rows;
     }
 
     private static IEnumerable<(long First, long Count)> Blocks(IStoredMatrix matrix, Device device)
