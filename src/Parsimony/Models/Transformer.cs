@@ -144,9 +144,12 @@ public sealed class Transformer : IDisposable
         for (int layer = state.At.Layer + 1; layer < Config.NLayers; layer++)
         {
             int here = layer;
-            if (tapped is null || tapped.Contains(layer)) x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, null);
-            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), x);
-            parts.Done(layer);
+            if (tapped is null || tapped.Contains(layer))
+            {
+                x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, null);
+                parts.Done(layer);
+            }
+            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), x, () => parts.Done(here));
         }
         return x.MoveToOuterDisposeScope();
     }

@@ -72,6 +72,36 @@ public sealed class StreamingTests : IDisposable
     }
 
     [Fact]
+    public void Layers_that_are_run_again_are_let_go_behind_their_backward_pass()
+    {
+        var source = new CountingSource(Some.Weights(Some.Config(layers: 5)));
+        using var model = new Transformer(Some.Config(layers: 5), source, weightBytes: 0);
+        HookState state;
+        using (no_grad()) state = model.RunTo(new HookPoint(0, HookSite.MlpOut), Some.Tokens());
+        var shift = zeros(16).requires_grad_();
+        var residual = model.ResidualFrom(state, (here, x) => here == state.At ? x + shift : x, new HashSet<int> { 0 });
+        source.Released.Clear();
+        Gradients.Of(residual.square().sum(), shift);
+        Assert.Equal([4, 3, 2, 1], source.Released.Select(name => int.Parse(name.Split('.')[2], null)).Distinct());
+    }
+
+    /// <summary>Remembers what may go.</summary>
+    private sealed class CountingSource(IWeightSource inner) : IWeightSource
+    {
+        public List<string> Released { get; } = [];
+        public IReadOnlyCollection<string> Names => inner.Names;
+        public string? Sha256 => inner.Sha256;
+        public bool Contains(string name) => inner.Contains(name);
+        public IReadOnlyList<long> Shape(string name) => inner.Shape(name);
+        public Tensor Read(string name) => inner.Read(name);
+        public void Dispose() => inner.Dispose();
+        public void Advise(string name, bool isNeeded)
+        {
+            if (!isNeeded) Released.Add(name);
+        }
+    }
+
+    [Fact]
     public void As_many_layers_stay_as_the_budget_holds()
     {
         string path = Folder("gpt_neox", ScalarType.Float32);
