@@ -14,6 +14,7 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
     {
         while (from.At.Layer < to.Layer)
         {
+            using var before = from.Activation;
             int layer = from.At.Layer;
             from = Entering(layer + 1, FinishLayer(from, positions, tap, null));
             parts.Done(layer);
@@ -21,12 +22,13 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
         return Advance(from, to.Site, positions, tap, null);
     }
 
-    /// <summary>What leaves a layer, from any hook point in it.</summary>
+    /// <summary>What leaves a layer, from any hook point in it; the caller's, who may let it go once the next layer has been run.</summary>
     public Tensor FinishLayer(HookState from, Positions positions, Tap? tap, KvCache? cache)
     {
         using var scope = NewDisposeScope();
         var x = from.At.Site == HookSite.ResidPost ? from.Activation.alias() : Advance(from, HookSite.ResidPost, positions, tap, cache).Activation;
-        return Touch(tap, from.At.Layer, HookSite.ResidPost, x).MoveToOuterDisposeScope();
+        var touched = Touch(tap, from.At.Layer, HookSite.ResidPost, x);
+        return (ReferenceEquals(x, touched) ? x : touched.alias()).MoveToOuterDisposeScope(); // what a tap returns stays the tap's
     }
 
     /// <summary>Walks one layer from site to site.</summary>

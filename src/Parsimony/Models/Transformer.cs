@@ -85,7 +85,8 @@ public sealed class Transformer : IDisposable
         var x = Embed(tokens, positions);
         for (int layer = 0; layer < Config.NLayers; layer++)
         {
-            x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, cache);
+            using var before = x;
+            x = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, tap, cache);
             parts.Done(layer);
         }
         cache?.Advance(length);
@@ -143,13 +144,14 @@ public sealed class Transformer : IDisposable
         parts.Done(state.At.Layer);
         for (int layer = state.At.Layer + 1; layer < Config.NLayers; layer++)
         {
+            using var before = x; // a backward pass that needs it holds on to it itself
             int here = layer;
             if (tapped is null || tapped.Contains(layer))
             {
-                x = walk.FinishLayer(LayerWalk.Entering(layer, x), positions, tap, null);
+                x = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, tap, null);
                 parts.Done(layer);
             }
-            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), x, () => parts.Done(here));
+            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), before, () => parts.Done(here));
         }
         return x.MoveToOuterDisposeScope();
     }
