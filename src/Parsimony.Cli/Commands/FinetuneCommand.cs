@@ -18,7 +18,7 @@ internal sealed record FinetuneOptions
     [Description("run folder, or SAE folder in the SAELens layout")]
     public required string Sae { get; init; }
 
-    [Description("what to learn: a text file, or .jsonl with prompt and completion")]
+    [Description("what to learn: a text file, or .jsonl with prompt and completion or with conversations")]
     public required string Data { get; init; }
 
     [Description("held-out examples; the default holds a share of the data out")]
@@ -32,6 +32,9 @@ internal sealed record FinetuneOptions
 
     [Description("also train on shuffled labels, to see what noise alone would do")]
     public bool NullRun { get; init; } = true;
+
+    [Description("how conversations are written as text: human_assistant or chat_ml")]
+    public ChatTemplate ChatTemplate { get; init; } = ChatTemplate.HumanAssistant;
 
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
@@ -103,7 +106,7 @@ internal static class FinetuneCommand
 
     private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedSae sae, FinetuneOptions options)
     {
-        List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus);
+        List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus, options.ChatTemplate);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))
             : SftExamples.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }

@@ -19,8 +19,9 @@ internal sealed class SftBatch
         TokensSeen = examples.Sum(e => e.Tokens.Length);
         // Positions are told by their index, never by a token id: end of text and padding are often the same id.
         int longest = Rows.Max(row => row.Length);
-        positions = [.. examples.SelectMany((e, row) => Enumerable.Range(e.FirstTarget - 1, e.Targets).Select(t => (long)row * longest + t))];
-        long[] order = [.. examples.SelectMany(e => e.Tokens.Skip(e.FirstTarget)).Select(id => (long)id)];
+        var predicted = examples.SelectMany((e, row) => Enumerable.Range(0, e.Tokens.Length).Where(e.IsTarget).Select(t => (Row: row, Token: t))).ToArray();
+        positions = [.. predicted.Select(p => (long)p.Row * longest + p.Token - 1)];
+        long[] order = [.. predicted.Select(p => (long)Rows[p.Row][p.Token])];
         targets = targetOrder?.Invoke(Targets) is { } permuted ? [.. permuted.Select(i => order[i])] : order;
     }
 

@@ -76,6 +76,7 @@ internal sealed class SftRun : IDisposable
         {
             data.AppendData(BitConverter.GetBytes(e.FirstTarget));
             data.AppendData(MemoryMarshal.AsBytes<int>(e.Tokens));
+            if (e.Mask is not null) data.AppendData(MemoryMarshal.AsBytes<bool>(e.Mask));
         }
         using var scope = NewDisposeScope();
         using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

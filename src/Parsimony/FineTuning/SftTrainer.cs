@@ -127,6 +127,8 @@ public sealed class SftTrainer
         int limit = Math.Min(options.SequenceLength, model.Config.MaxSequenceLength);
         foreach (var e in examples)
         {
+            if (e.Mask is { } mask && mask.Length != e.Tokens.Length) throw new ArgumentException(
+                $"an example of {e.Tokens.Length} tokens has a mask of {mask.Length}; it must have one entry for each token.");
             if (e.FirstTarget < 1 || e.Targets < 1) throw new ArgumentException(
                 $"an example of {e.Tokens.Length} tokens has its first target at {e.FirstTarget}; allowed are 1 to {e.Tokens.Length - 1}.");
             if (e.Tokens.Length > limit) throw new ArgumentException(
