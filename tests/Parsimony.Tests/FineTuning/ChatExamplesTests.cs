@@ -78,10 +78,11 @@ public sealed class ChatExamplesTests
         var masked = new SftExample([1, 2, 3, 4, 5], 1) { Mask = [false, true, false, true, false] };
         var batch = new SftBatch([masked, new SftExample([6, 7], 1)]);
         Assert.Equal((3, 7), (batch.Targets, batch.TokensSeen));
-        var logits = Drawn.Normal(1, 2, 5, 8);
-        var logp = nn.functional.log_softmax(logits, -1);
+        using var model = Some.Model();
+        var residual = Drawn.Normal(1, 2, 5, 16);
+        var logp = nn.functional.log_softmax(model.Unembed(residual), -1);
         float expected = -(logp[0, 0, 2] + logp[0, 2, 4] + logp[1, 0, 7]).item<float>();
-        Assert.Equal(expected, batch.LossSum(logits).item<float>(), 5);
+        Assert.Equal(expected, batch.LossSum(model, residual).item<float>(), 5);
     }
 
     [Fact]
