@@ -69,10 +69,11 @@ internal static class HarvestCommand
     private static object Run(HarvestOptions options, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        using var model = LoadedModel.Open(options.Model, options.Device, options.Load);
-        model.EnsureHas(options.Hook);
         if (options.MaxTokens is { } most && most < options.SequenceLength)
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
+        if (options.Plan && Absences.OrNull(options.Model, options.Text, options.Corpus) is { } absences) return PlanWithoutData(options, absences, terminal);
+        using var model = LoadedModel.Open(options.Model, options.Device, options.Load);
+        model.EnsureHas(options.Hook);
         var contexts = model.PackTraining(options.Text, options.Corpus, options.SequenceLength, options.HeldOutFraction,
             (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
@@ -80,13 +81,8 @@ internal static class HarvestCommand
         terminal.Note(model.Notes);
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
-        var plan = Plans.Harvest(model.Model, source, begun, options);
-        if (options.Plan)
-        {
-            if (plan.MemoryBytes <= plan.MemoryFree) plan = plan.Measured(source, [], isReadOnce: true, options.Cache.HarvestBatchContexts, terminal.Interrupted);
-            plan.Print(terminal);
-            return plan;
-        }
+        var plan = Plans.Harvest(model.Model.Config, source, begun, options);
+        if (options.Plan) return Measured(plan, source, options, terminal);
         plan.Ensure("The harvest", options.Out);
         long already = begun.Shards.Sum(s => (long)s.Contexts) * begun.SequenceLength;
         terminal.WhenInterrupted = $"Finished shards are in {options.Out}; the same command goes on after them.";
@@ -98,5 +94,23 @@ internal static class HarvestCommand
         terminal.Say($"{ByteSize.Text(bytes)} in {options.Out}; next: parsimony train --cache {options.Out} --hook {options.Hook[0]}");
         return new Harvested(options.Out, [.. written.Hooks.Select(h => h.Hook.ToString())], written.Tokens, bytes, Math.Round(clock.Elapsed.TotalSeconds, 2),
             written.Precision, written.ModelSha256, written.TokenizerSha256);
+    }
+
+    /// <summary>The plan where the model or the text are not on this machine.</summary>
+    private static ResourcePlan PlanWithoutData(HarvestOptions options, Absences absences, Terminal terminal)
+    {
+        if (options.MaxTokens is not { } tokens) throw new UsageException(
+            "How many tokens the text has cannot be known before model and text are here; say with --max-tokens how many to plan for.");
+        var source = AbsentModel.Of(absences.Config, options.Hook, tokens - tokens % options.SequenceLength, options.SequenceLength, TorchDevice.Of(options.Device));
+        var origin = new CacheOrigin(options.Model, null, null, null, options.Text, options.HeldOutFraction, options.Corpus);
+        var begun = ActivationCache.Plan(source, [new int[options.SequenceLength]], options.Cache, origin) with { Contexts = source.Contexts };
+        return Measured(Plans.Harvest(absences.Config, source, begun, options).With(absences), source, options, terminal);
+    }
+
+    private static ResourcePlan Measured(ResourcePlan plan, IContextActivations source, HarvestOptions options, Terminal terminal)
+    {
+        if (plan.MemoryBytes <= plan.MemoryFree) plan = plan.Measured(source, [], isReadOnce: true, options.Cache.HarvestBatchContexts, terminal.Interrupted);
+        plan.Print(terminal);
+        return plan;
     }
 }

@@ -30,16 +30,36 @@ internal static class SweepFile
     /// <summary>Keys that all SAEs of a sweep share, because they share the stream.</summary>
     private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "held_out_fraction", "device", "load", "plan", "sweep"];
 
+    /// <summary>The options of a file that names no more than one SAE: one without <c>grid</c>, <c>runs</c> and <c>evaluate</c>. Null where it is a sweep.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bind">As for <see cref="Read"/>.</param>
+    /// <exception cref="UsageException">As for <see cref="Read"/>.</exception>
+    public static TrainOptions? SingleOrNull(string path, Func<JsonObject, string, TrainOptions> bind)
+    {
+        try
+        {
+            var json = Parsed(path);
+            return json.ContainsKey(Grid) || json.ContainsKey(Runs) || json.ContainsKey(Evaluate) ? null : (bind(json, path) with { Sweep = null }).Validated();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new UsageException(e.Message);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException($"{path}: {ErrorSentence.Of(e)}");
+        }
+    }
+
     /// <summary>Reads a sweep.</summary>
     /// <param name="path">The file.</param>
     /// <param name="bind">Puts the command line's flags over the common keys, and checks the result.</param>
     /// <exception cref="UsageException">A key is unknown, a value of another type or out of range, or no SAE or one twice is named.</exception>
     public static Sweep Read(string path, Func<JsonObject, string, TrainOptions> bind)
     {
-        if (!File.Exists(path)) throw new FileNotFoundException($"'{path}' does not exist; expected the JSON file of a sweep.", path);
         try
         {
-            var json = Json.ParseObject(File.ReadAllText(path), path);
+            var json = Parsed(path);
             var (grid, runs) = (Take<JsonObject>(json, Grid, path, "an object of lists"), Take<JsonArray>(json, Runs, path, "a list of objects"));
             if (grid is null && runs is null) throw new InvalidDataException(
                 $"{path} names no SAEs. Give \"{Grid}\": {{\"l1_coefficient\": [0.01, 0.02]}}, or \"{Runs}\": [{{\"l1_coefficient\": 0.01}}, ...], or both.");
@@ -56,6 +76,9 @@ internal static class SweepFile
             throw new UsageException(e.Message);
         }
     }
+
+    private static JsonObject Parsed(string path) => File.Exists(path) ? Json.ParseObject(File.ReadAllText(path), path)
+        : throw new FileNotFoundException($"'{path}' does not exist; expected a JSON file with the options of one SAE or of a sweep.", path);
 
     private static EvaluateOptions Evaluation(JsonObject json, TrainOptions common, string path)
     {

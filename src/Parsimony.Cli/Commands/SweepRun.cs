@@ -37,11 +37,12 @@ internal static class SweepRun
     private static object Train(TrainOptions common, IReadOnlyList<SweepMember> members, Terminal terminal)
     {
         HookPoint[] hooks = [.. members.SelectMany(m => TrainCommand.Hooks(m.Options)).Distinct()];
+        if (TrainCommand.PlanWithoutData(common, [.. members.Select(m => m.Options)], terminal) is { } plan) return plan;
         using var data = TrainingData.Open(common, hooks);
         terminal.Note(data.Notes);
         if (common.Plan) return TrainCommand.Plan(data, common, [.. members.Select(m => m.Options)], terminal);
         using var source = new ActivationBuffer(data.Activations, common.Buffer);
-        Plans.Training(data, source, [.. members.Select(m => m.Options)], common.Out).Ensure("The sweep", common.Out);
+        Plans.Training(data.Model?.Config, source, data.Activations, [.. members.Select(m => m.Options)], common.Out).Ensure("The sweep", common.Out);
         terminal.WhenInterrupted = $"The states are in {common.Out}; the same command goes on from them.";
         var runs = members.Select(m => RunFolder.At(m.Options.Out)).ToList();
         var options = members.Zip(runs, (m, run) => TrainCommand.Begin(data, m.Options, run)).ToList();

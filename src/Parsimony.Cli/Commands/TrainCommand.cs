@@ -18,7 +18,7 @@ internal sealed record TrainOptions
     internal const string HeldOut = "share of the text's documents to leave out, for 'parsimony evaluate' to measure on; 0: none";
 
     [Positional]
-    [Description("JSON file that names several SAEs, to be trained from one stream: options for all, and a grid or a list of what differs")]
+    [Description("JSON file with these options, and, for several SAEs from one stream, a grid or a list of what differs")]
     public string? Sweep { get; init; }
 
     [Description("model folder in the Hugging Face layout; needed unless --cache is given")]
@@ -95,7 +95,12 @@ internal static class TrainCommand
         "train", "Harvests activations from a model and trains a sparse autoencoder on them.",
         (options, bind, terminal) =>
         {
-            if (options.Sweep is not null) return SweepRun.Run(SweepFile.Read(options.Sweep, bind), terminal);
+            if (options.Sweep is { } file)
+            {
+                if (SweepFile.SingleOrNull(file, bind) is not { } single) return SweepRun.Run(SweepFile.Read(file, bind), terminal);
+                options = single;
+            }
+            if (PlanWithoutData(options, [options], terminal) is { } plan) return plan;
             using var data = TrainingData.Open(options, Hooks(options));
             terminal.Note(data.Notes);
             if (options.Plan) return Plan(data, options, [options], terminal);
@@ -112,6 +117,7 @@ internal static class TrainCommand
             "parsimony train --config train.json --l1-coefficient 0.02 --device cuda",
             "parsimony train sweep.json --out runs/sweep",
             "parsimony train recipes/architectures.json",
+            "parsimony train recipes/pythia-6.9b-layer1.json --plan",
         ]);
 
     /// <summary>Where an SAE of these options reads.</summary>
@@ -124,7 +130,7 @@ internal static class TrainCommand
         options = Begin(data, options, run);
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         using var source = new ActivationBuffer(data.Activations, options.Buffer);
-        Plans.Training(data, source, [options], run.Folder).Ensure("Training", run.Folder);
+        Plans.Training(data.Model?.Config, source, data.Activations, [options], run.Folder).Ensure("Training", run.Folder);
         using var trainer = NewTrainer(options, source, run);
         TrainedSae trained;
         using (var progress = terminal.Progress(options.On("train SAE"), trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
@@ -146,12 +152,25 @@ internal static class TrainCommand
         new(options.Sae, source, options.Hook, run?.Folder, input: options.ReadsAt(), device: TorchDevice.Of(options.Device));
 
     /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
-    public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
+    public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal) =>
+        Plan(data.Model?.Config, data.Activations, common, runs, null, terminal);
+
+    /// <summary>The same where a plan is asked for and the model or the text are not on this machine; else null.</summary>
+    public static ResourcePlan? PlanWithoutData(TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
     {
-        using var source = new ActivationBuffer(data.Activations, common.Buffer);
-        var plan = Plans.Training(data, source, runs, common.Out);
+        if (!common.Plan || common.Cache is not null || Absences.OrNull(common.Model!, common.Text!, common.Corpus) is not { } absences) return null;
+        HookPoint[] hooks = [.. runs.SelectMany(Hooks).Distinct()];
+        long trained = runs.Max(run => run.Sae.StepsFor(common.Buffer.BatchTokens)) * common.Buffer.BatchTokens, tokens = Math.Min(trained, common.MaxTokens ?? trained);
+        var model = AbsentModel.Of(absences.Config, hooks, Math.Max(tokens, common.Buffer.BatchTokens), common.SequenceLength, TorchDevice.Of(common.Device));
+        return Plan(absences.Config, model, common, runs, absences, terminal);
+    }
+
+    private static ResourcePlan Plan(IModelConfig? model, IContextActivations contexts, TrainOptions common, IReadOnlyList<TrainOptions> runs, Absences? absences, Terminal terminal)
+    {
+        using var source = new ActivationBuffer(contexts, common.Buffer);
+        var plan = Plans.Training(model, source, contexts, runs, common.Out).With(absences);
         if (plan.MemoryBytes <= plan.MemoryFree)
-            plan = plan.Measured(data.Activations, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts, terminal.Interrupted);
+            plan = plan.Measured(contexts, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts, terminal.Interrupted);
         plan.Print(terminal);
         return plan;
     }

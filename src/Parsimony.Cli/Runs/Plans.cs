@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Parsimony.Activations;
+using Parsimony.Bench;
 using Parsimony.Cli.Commands;
+using Parsimony.Files.Hub;
 using Parsimony.Models;
 using Parsimony.Training;
 using TorchSharp;
@@ -11,38 +13,41 @@ namespace Parsimony.Cli.Runs;
 /// <summary>Makes the plans of harvest and train: memory and disk by arithmetic, time by running a few contexts and steps.</summary>
 internal static class Plans
 {
-    private const int Float = sizeof(float), MeasuredSteps = 4;
+    private const int Float = sizeof(float);
 
     /// <summary>The plan of training SAEs, all from one stream. Nothing is measured.</summary>
-    public static ResourcePlan Training(TrainingData data, ActivationBuffer source, IReadOnlyList<TrainOptions> runs, string folder)
+    /// <param name="model">Shape of the model that is run; null for a cache.</param>
+    /// <param name="source">The stream.</param>
+    /// <param name="contexts">What it reads.</param>
+    /// <param name="runs">The SAEs.</param>
+    /// <param name="folder">Where they are written.</param>
+    public static ResourcePlan Training(IModelConfig? model, ActivationBuffer source, IContextActivations contexts, IReadOnlyList<TrainOptions> runs, string folder)
     {
-        long[] parameters = [.. runs.Select(run => Parameters(run, source))];
-        long samples = runs.Sum(run => ResamplingSample(run, source)) * Float;
-        long tokens = runs.Max(run => run.Sae.StepsFor(source.BatchTokens)) * source.BatchTokens;
+        long parameters = runs.Sum(run => Parameters(run, source)), samples = runs.Sum(run => ResamplingSample(run, source)) * Float;
         return new ResourcePlan
         {
-            Memory = new Dictionary<string, long>
+            Memory = new Dictionary<string, long>(model is null ? [] : Model(model, runs[0].Load, contexts, runs[0].Buffer.HarvestBatchContexts))
             {
-                ["model and text"] = data.Model is null ? 0 : Model(data.Model, source.Hooks, data.Activations, runs[0].Buffer.HarvestBatchContexts),
-                ["activations"] = source.Bytes,
-                // Weights, two moments and a gradient each; one step's four [batch, d_sae].
-                ["SAE"] = parameters.Sum(p => 4 * p * Float) + samples + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.ReadsAt())) * Float),
+                ["activation buffer"] = source.Bytes,
+                ["SAE weights"] = parameters * Float,
+                ["optimiser moments"] = 2 * parameters * Float,
+                ["gradients and a step"] = parameters * Float // one step's four [batch, d_sae]
+                    + runs.Max(run => 4L * source.BatchTokens * run.Sae.LatentsFor(source.Width(run.ReadsAt())) * Float) + samples,
             },
-            DiskBytes = parameters.Sum(p => (2 * 3 + 1) * p * Float) + 2 * samples, // a checkpoint, the one that replaces it, the SAE
+            DiskBytes = (2 * 3 + 1) * parameters * Float + 2 * samples, // a checkpoint, the one that replaces it, the SAE
             DiskFree = Files.DiskSpace.Free(folder),
-            Tokens = tokens,
+            Tokens = runs.Max(run => run.Sae.StepsFor(source.BatchTokens)) * source.BatchTokens,
         };
     }
 
     /// <summary>The plan of a harvest to disk. Nothing is measured.</summary>
-    public static ResourcePlan Harvest(Transformer model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options)
+    public static ResourcePlan Harvest(IModelConfig model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options)
     {
         long shard = (long)Math.Min(begun.ContextsPerShard, begun.Contexts) * begun.SequenceLength;
         return new ResourcePlan
         {
-            Memory = new Dictionary<string, long>
+            Memory = new Dictionary<string, long>(Model(model, options.Load, source, options.Cache.HarvestBatchContexts))
             {
-                ["model and text"] = Model(model, source.Hooks, source, options.Cache.HarvestBatchContexts),
                 ["a shard"] = shard * (begun.Hooks.Sum(h => (long)h.Width) * Float + begun.Hooks.Max(h => h.Width) * Float),
             },
             DiskBytes = ActivationCache.BytesToWrite(begun),
@@ -51,34 +56,38 @@ internal static class Plans
         };
     }
 
+    /// <summary>A plan with what is not on this machine; null: all is.</summary>
+    public static ResourcePlan With(this ResourcePlan plan, Absences? absences) => absences is null ? plan
+        : plan with { Absent = absences.Absent, DownloadFree = Files.DiskSpace.Free(HubSettings.FromEnvironment().Cache) };
+
     /// <summary>A plan with the time that a few contexts and a few steps of each SAE suggest.</summary>
     public static ResourcePlan Measured(this ResourcePlan plan, IContextActivations all, IReadOnlyList<TrainOptions> runs, bool isReadOnce, int batchContexts,
         CancellationToken cancellation)
     {
-        using var scope = NewDisposeScope();
+        var others = new ForeignLoad();
         var few = new FirstContexts(all, Math.Min(all.Contexts, Math.Max(batchContexts, runs.Count == 0 ? 0 : runs[0].Buffer.BatchTokens / all.SequenceLength + 1)));
+        double perToken = all is AbsentModel absent ? absent.SecondsPerToken(batchContexts, cancellation) : SecondsPerToken(few, cancellation);
+        plan = plan with
+        {
+            HarvestSeconds = Math.Round(perToken * (isReadOnce ? Math.Min(plan.Tokens, (long)all.Contexts * all.SequenceLength) : plan.Tokens), 1),
+            HarvestMeasuredOn = all is AbsentModel ? "one layer of random weights in the model's true shape, counted as often as the model is deep"
+                : $"the first {few.Contexts} contexts",
+            TrainingSeconds = Math.Round(runs.Sum(run => TrainingTime.Seconds(run, few, cancellation)), 1),
+            TrainingMeasuredOn = runs.Count == 0 ? null : TrainingTime.MeasuredOn(runs, areActivationsRandom: all is AbsentModel),
+        };
+        return others.Share() is var share && double.IsNaN(share) ? plan : plan with { ForeignLoad = Math.Round(share, 2) };
+    }
+
+    /// <summary>Seconds a token takes to be read.</summary>
+    private static double SecondsPerToken(FirstContexts few, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
         var rows = few.Hooks.ToDictionary(at => at, at => empty((long)few.Contexts * few.SequenceLength, few.Width(at)));
         long[] numbers = [.. Enumerable.Range(0, few.Contexts).Select(c => (long)c)];
         few.Read(numbers, rows, cancellation); // reads the weights, too
         var clock = Stopwatch.StartNew();
         few.Read(numbers, rows, cancellation);
-        double secondsPerToken = clock.Elapsed.TotalSeconds / ((long)few.Contexts * few.SequenceLength);
-        return plan with
-        {
-            HarvestSeconds = Math.Round(secondsPerToken * (isReadOnce ? Math.Min(plan.Tokens, (long)all.Contexts * all.SequenceLength) : plan.Tokens), 1),
-            TrainingSeconds = Math.Round(runs.Sum(run => StepSeconds(run, few, cancellation) * run.Sae.StepsFor(run.Buffer.BatchTokens)), 1),
-        };
-    }
-
-    /// <summary>Seconds of one of the first steps, its share of logging included.</summary>
-    private static double StepSeconds(TrainOptions run, IContextActivations few, CancellationToken cancellation)
-    {
-        var options = run.Sae with { TrainingTokens = 2L * MeasuredSteps * run.Buffer.BatchTokens, LogEverySteps = MeasuredSteps };
-        using var source = new ActivationBuffer(few, run.Buffer with { BufferTokens = Math.Max(run.Buffer.BatchTokens, few.Contexts * few.SequenceLength) });
-        using var trainer = TrainCommand.NewTrainer(run with { Sae = options }, source, null);
-        var moments = new Moments();
-        trainer.Train(moments, cancellation).Dispose();
-        return (moments.Last - moments.First) / (double)Stopwatch.Frequency / MeasuredSteps;
+        return clock.Elapsed.TotalSeconds / ((long)few.Contexts * few.SequenceLength);
     }
 
     private static long Parameters(TrainOptions run, ActivationBuffer source)
@@ -95,13 +104,18 @@ internal static class Plans
         return run.Sae.LatentsFor(reads) * (long)(reads + (run.ReadsAt() == run.Hook ? 0 : source.Width(run.Hook)));
     }
 
-    /// <summary>Weights down to the deepest hook point, the text's ids, and what a forward pass needs: about three MLP widths and six of the model a token.</summary>
-    private static long Model(Transformer model, IReadOnlyList<HookPoint> hooks, IContextActivations contexts, int batchContexts)
+    /// <summary>Weights down to the deepest hook point, what a forward pass needs (about three MLP widths and six of the model a token), and the text's ids.</summary>
+    private static Dictionary<string, long> Model(IModelConfig model, WeightOptions load, IContextActivations contexts, int batchContexts)
     {
-        var c = model.Config;
-        long d = c.DModel, layers = hooks.Max(h => h.Layer) + 1, weights = c.DVocab * d + layers * (2 * d * c.DHead * (c.NHeads + c.NKvHeads) + (c.GatedMlp ? 3 : 2) * d * c.DMlp);
-        long pass = Math.Min(batchContexts, contexts.Contexts) * (long)contexts.SequenceLength * (3L * c.DMlp + 6 * d);
-        return (weights + pass) * Float + (long)contexts.Contexts * contexts.SequenceLength * sizeof(int);
+        int deepest = contexts.Hooks.Max(h => h.Layer);
+        var size = new ModelSize(model, load.Weights ?? WeightStorage.Fp32);
+        return new()
+        {
+            ["embedding"] = size.EmbeddingBytes,
+            [deepest == 0 ? "layer 0" : $"layers 0 to {deepest}"] = (deepest + 1) * size.LayerBytes,
+            ["a forward pass"] = Math.Min(batchContexts, contexts.Contexts) * (long)contexts.SequenceLength * (3L * model.DMlp + 6 * model.DModel) * Float,
+            ["text"] = (long)contexts.Contexts * contexts.SequenceLength * sizeof(int),
+        };
     }
 
     /// <summary>The beginning of a text or a cache.</summary>
@@ -116,14 +130,5 @@ internal static class Plans
         public int Width(HookPoint at) => all.Width(at);
 
         public void Read(ReadOnlySpan<long> contexts, IReadOnlyDictionary<HookPoint, Tensor> rows, CancellationToken cancellation) => all.Read(contexts, rows, cancellation);
-    }
-
-    private sealed class Moments : IProgress<TrainingProgress>
-    {
-        public long First { get; private set; }
-
-        public long Last { get; private set; }
-
-        public void Report(TrainingProgress value) => (First, Last) = (Last, Stopwatch.GetTimestamp());
     }
 }

@@ -24,11 +24,26 @@ internal sealed record ResourcePlan
     /// <summary>Tokens that will be worked on.</summary>
     public required long Tokens { get; init; }
 
+    /// <summary>What is not on this machine and must be fetched first; most often nothing.</summary>
+    public IReadOnlyList<Absence> Absent { get; init; } = [];
+
+    /// <summary>Bytes free where it is fetched to; null where nothing is, or the system does not say.</summary>
+    public long? DownloadFree { get; init; }
+
     /// <summary>Seconds of harvesting, or of reading a cache, from a short measurement; 0 when none was made.</summary>
     public double HarvestSeconds { get; init; }
 
+    /// <summary>What that was measured on, for people; null when it was not.</summary>
+    public string? HarvestMeasuredOn { get; init; }
+
     /// <summary>Seconds of training, from the first steps, which are the slowest; 0 when none was measured.</summary>
     public double TrainingSeconds { get; init; }
+
+    /// <summary>What that was measured on, for people; null when it was not.</summary>
+    public string? TrainingMeasuredOn { get; init; }
+
+    /// <summary>Share of all cores' time that other processes took while times were measured, 0 to 1; null where that was not, or the system does not say.</summary>
+    public double? ForeignLoad { get; init; }
 
     /// <summary>Seconds of both, one after the other: with harvest and training side by side it is less where cores are free.</summary>
     public double Seconds => HarvestSeconds + TrainingSeconds;
@@ -51,14 +66,22 @@ internal sealed record ResourcePlan
     {
         terminal.Facts(
         [
+            .. Absent.Select(a => KeyValuePair.Create(a.What, (object?)a.Sentence)),
             .. Memory.Select(m => KeyValuePair.Create($"memory, {m.Key}", (object?)ByteSize.Text(m.Value))),
             new("memory in all", $"about {ByteSize.Text(MemoryBytes)} of {ByteSize.Text(MemoryFree)} free"),
             new("disk", $"{ByteSize.Text(DiskBytes)}{(DiskFree is { } free ? $" of {ByteSize.Text(free)} free" : "")}"),
             new("tokens", Progress.Amount(Tokens)),
-            new("time, harvest", Progress.Time(HarvestSeconds)),
-            .. TrainingSeconds > 0 ? [KeyValuePair.Create("time, training", (object?)Progress.Time(TrainingSeconds))] : Array.Empty<KeyValuePair<string, object?>>(),
+            .. Time("harvest", HarvestSeconds, HarvestMeasuredOn),
+            .. Time("training", TrainingSeconds, TrainingMeasuredOn),
         ]);
+        terminal.Say(HarvestMeasuredOn is null ? "All of this is computed; no time was measured." : $"Times are measured on this machine as it is now{(ForeignLoad >= 0.05 ? $", when other processes take {ForeignLoad:0 %} of its cores" : "")}; all else is computed.");
         if (MemoryBytes > MemoryFree) terminal.Say("This does not fit in memory; it will be refused.");
         if (DiskBytes > DiskFree) terminal.Say("This does not fit on the disk; it will be refused.");
+        if (Absent.Sum(a => a.Bytes) > DownloadFree) terminal.Say($"The download does not fit on its disk, where {ByteSize.Text(DownloadFree.Value)} are free; set HF_HOME to a folder on another.");
     }
+
+    private static IEnumerable<KeyValuePair<string, object?>> Time(string what, double seconds, string? measuredOn) => measuredOn is null ? []
+        : [new($"time, {what}", $"{Duration(seconds)}, from {measuredOn}")];
+
+    private static string Duration(double seconds) => seconds < 2 * 86_400 ? Progress.Time(seconds) : $"{seconds / 86_400:0.0} days";
 }

@@ -35,26 +35,44 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
         int layer = from.At.Layer;
         var (h, residual, gated) = (from.Activation, from.Residual, from.Gated);
         var w = parts.Layer(layer);
+
+        // In the first layer, until a tap changes something: the same for each different token, while h is only made where somebody looks.
+        var distinct = layer == 0 && from.At.Site == HookSite.ResidPre ? positions.Distinct : null;
+        Tensor? few = distinct?.Rows(h), fewEntering = null, fewGated = null;
         for (var site = from.At.Site; site < to; site++)
         {
-            h = Touch(tap, layer, site, h);
+            var touched = Touch(tap, layer, site, h);
+            if (!ReferenceEquals(touched, h)) few = null;
+            h = touched;
+            bool isSeen = tap is not null || site + 1 == to || few is null;
             switch (site)
             {
                 case HookSite.ResidPre:
-                    (residual, h) = (h, w.Attention(h, positions, cache, layer));
+                    (residual, fewEntering) = (h, config.ParallelResidual ? few : null);
+                    h = w.Attention(few is null ? w.Heads(h) : distinct!.Spread(w.Heads(few)), positions, cache, layer);
+                    few = null;
                     break;
                 case HookSite.AttnOut:
                     var sum = residual! + h;
-                    (residual, h) = (sum, w.MlpIn(config.ParallelResidual ? residual! : sum));
+                    few = fewEntering is null ? null : w.MlpIn(fewEntering);
+                    (residual, h) = (sum, few is not null ? distinct!.Spread(few) : w.MlpIn(config.ParallelResidual ? residual! : sum));
                     break;
                 case HookSite.MlpIn:
-                    (h, gated) = w.MlpPre(h);
+                    if (few is null) (h, gated) = w.MlpPre(h);
+                    else
+                    {
+                        (few, fewGated) = w.MlpPre(few);
+                        if (isSeen) (h, gated) = (distinct!.Spread(few), fewGated is null ? null : distinct.Spread(fewGated));
+                    }
                     break;
                 case HookSite.MlpPre:
-                    (h, gated) = (w.MlpPost(h, gated), null);
+                    if (few is not null) few = w.MlpPost(few, fewGated);
+                    if (isSeen) h = few is null ? w.MlpPost(h, gated) : distinct!.Spread(few);
+                    gated = null;
                     break;
                 case HookSite.MlpPost:
-                    h = w.MlpOut(h);
+                    if (few is not null) few = w.MlpOut(few);
+                    h = few is null ? w.MlpOut(h) : distinct!.Spread(few);
                     break;
                 case HookSite.MlpOut:
                     (residual, h) = (null, residual! + h);

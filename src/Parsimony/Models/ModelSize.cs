@@ -2,7 +2,7 @@ using Parsimony.Models.Storage;
 
 namespace Parsimony.Models;
 
-/// <summary>What a model of some shape takes in memory, by arithmetic. Norms, biases and learned positions, less than a thousandth, are counted as float32.</summary>
+/// <summary>What a model of some shape takes in memory, by arithmetic. Norms and biases, less than a thousandth, are counted as float32, and as if every family had all of them.</summary>
 /// <param name="config">The shape.</param>
 /// <param name="storage">How its matrices are kept.</param>
 public sealed class ModelSize(IModelConfig config, WeightStorage storage)
@@ -10,8 +10,8 @@ public sealed class ModelSize(IModelConfig config, WeightStorage storage)
     /// <summary>Numbers of a layer's matrices.</summary>
     public long LayerParameters => (long)config.DModel * (config.DHead * (2L * config.NHeads + 2L * config.NKvHeads) + (config.GatedMlp ? 3L : 2L) * config.DMlp);
 
-    /// <summary>Bytes of the table of token embeddings: at most two a number in every storage but float32.</summary>
-    public long EmbeddingBytes => (long)config.DVocab * config.DModel * (storage == WeightStorage.Fp32 ? sizeof(float) : 2);
+    /// <summary>Bytes of the table of token embeddings, and of positions where they are embedded: two a number in every storage but float32.</summary>
+    public long EmbeddingBytes => (config.DVocab + (config.RotaryWidth == 0 ? config.MaxSequenceLength : 0L)) * config.DModel * (storage == WeightStorage.Fp32 ? sizeof(float) : 2);
 
     /// <summary>Bytes of the matrix that gives the logits.</summary>
     public long UnembeddingBytes => config.TieWordEmbeddings ? EmbeddingBytes : StoredMatrix.Bytes(storage, config.DVocab, config.DModel);

@@ -51,6 +51,9 @@ internal sealed class Positions
     /// <summary>Cached and new tokens together.</summary>
     public int End { get; }
 
+    /// <summary>The different tokens of the batch, in a pass that begins with them; null where that does not help.</summary>
+    public DistinctTokens? Distinct { get; init; }
+
     /// <summary>Whether plain causal attention is meant; then <see cref="Mask"/> is null.</summary>
     public bool IsCausal { get; }
 

@@ -6,7 +6,10 @@ namespace Parsimony.Models;
 /// </summary>
 public static class PythiaLadder
 {
-    private const string Owner = "EleutherAI/", Deduplicated = "-deduped";
+    /// <summary>What stands before the names on the hub.</summary>
+    public const string Owner = "EleutherAI/";
+
+    private const string Deduplicated = "-deduped";
 
     private static readonly (string Name, GptNeoXConfig Config)[] Rungs =
     [

@@ -80,7 +80,7 @@ public sealed class Transformer : IDisposable
         using var scope = NewDisposeScope();
         int length = (int)tokens.size(1), past = cache?.Length ?? 0;
         var positions = attentionMask is null
-            ? new Positions(Config, past, length, Device)
+            ? new Positions(Config, past, length, Device) { Distinct = DistinctTokens.Of(tokens, Config) }
             : new Positions(Config, attentionMask.to(Device), past, length);
         var x = Embed(tokens, positions);
         for (int layer = 0; layer < Config.NLayers; layer++)
@@ -101,7 +101,7 @@ public sealed class Transformer : IDisposable
         CheckTokens(tokens);
         CheckHook(at);
         using var scope = NewDisposeScope();
-        var positions = new Positions(Config, 0, (int)tokens.size(1), Device);
+        var positions = new Positions(Config, 0, (int)tokens.size(1), Device) { Distinct = DistinctTokens.Of(tokens, Config) };
         return walk.To(at, LayerWalk.Entering(0, Embed(tokens, positions)), positions, tap).MoveOut();
     }
 
@@ -196,7 +196,8 @@ public sealed class Transformer : IDisposable
         bool skipsAttention = Config.ParallelResidual && deepest.Site is >= HookSite.MlpIn and <= HookSite.MlpOut
             && !hooks.Contains(deepest with { Site = HookSite.AttnOut });
         var halt = skipsAttention ? entry : deepest;
-        var x = Read(halt, RunTo(halt, tokens, Read).Activation);
+        bool looks = hooks.Any(at => (at.Layer, at.Site).CompareTo((halt.Layer, halt.Site)) < 0);
+        var x = Read(halt, RunTo(halt, tokens, looks ? Read : null).Activation);
         if (skipsAttention)
         {
             var layer = parts.Layer(deepest.Layer);

@@ -29,14 +29,21 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     /// <summary>Bytes it takes in memory.</summary>
     public long Bytes => AttentionNorm.Bytes + MlpNorm.Bytes + QueryKeyValue.Bytes + AttentionOutput.Bytes + Up.Bytes + (Gated?.Bytes ?? 0) + Down.Bytes;
 
-    /// <summary>Layer input to the attention block's output, both <c>[batch, seq, d_model]</c>.</summary>
-    public Tensor Attention(Tensor x, Positions positions, KvCache? cache, int layer)
+    /// <summary>Layer input, <c>[batch, seq, d_model]</c>, to queries, keys and values before they are rotated, <c>[batch, seq, (n_heads + 2 n_kv_heads) d_head]</c>.</summary>
+    public Tensor Heads(Tensor x)
+    {
+        using var normed = AttentionNorm.Apply(x);
+        return QueryKeyValue.Apply(normed);
+    }
+
+    /// <summary>What <see cref="Heads"/> gives to the attention block's output, <c>[batch, seq, d_model]</c>.</summary>
+    public Tensor Attention(Tensor heads, Positions positions, KvCache? cache, int layer)
     {
         using var scope = NewDisposeScope();
-        var (q, k, v) = Heads(x, positions);
+        var (q, k, v) = Rotated(heads, positions);
         if (cache is not null) (k, v) = cache.Append(layer, k, v);
         var mixed = scaled_dot_product_attention(q, Shared(k), Shared(v), positions.Mask!, is_casual: positions.IsCausal);
-        var joined = mixed.transpose(1, 2).reshape(x.size(0), x.size(1), config.NHeads * config.DHead);
+        var joined = mixed.transpose(1, 2).reshape(heads.size(0), heads.size(1), config.NHeads * config.DHead);
         return AttentionOutput.Apply(joined).MoveToOuterDisposeScope();
     }
 
@@ -44,7 +51,7 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     public Tensor AttentionPattern(Tensor x, Positions positions)
     {
         using var scope = NewDisposeScope();
-        var (q, k, _) = Heads(x, positions);
+        var (q, k, _) = Rotated(Heads(x), positions);
         var scores = q.matmul(Shared(k).transpose(-2, -1)) / Math.Sqrt(config.DHead);
         long seq = x.size(1);
         var hidden = ones(seq, seq, ScalarType.Bool, x.device).triu(1);
@@ -77,16 +84,15 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
         _ => silu(pre),
     };
 
-    private (Tensor Q, Tensor K, Tensor V) Heads(Tensor x, Positions positions)
+    private (Tensor Q, Tensor K, Tensor V) Rotated(Tensor all, Positions positions)
     {
         int head = config.DHead, queries = config.NHeads, keys = config.NKvHeads;
-        var all = QueryKeyValue.Apply(AttentionNorm.Apply(x));
         if (Order == HeadOrder.ByHead)
         {
-            var heads = all.view(x.size(0), x.size(1), queries, 3 * head).transpose(1, 2); // [batch, heads, seq, 3 d_head]
+            var heads = all.view(all.size(0), all.size(1), queries, 3 * head).transpose(1, 2); // [batch, heads, seq, 3 d_head]
             return (positions.Rotate(heads.narrow(-1, 0, head)), positions.Rotate(heads.narrow(-1, head, head)), heads.narrow(-1, 2 * head, head));
         }
-        var kinds = all.view(x.size(0), x.size(1), queries + 2 * keys, head).transpose(1, 2); // [batch, heads, seq, d_head]
+        var kinds = all.view(all.size(0), all.size(1), queries + 2 * keys, head).transpose(1, 2); // [batch, heads, seq, d_head]
         return (positions.Rotate(kinds.narrow(1, 0, queries)), positions.Rotate(kinds.narrow(1, queries, keys)), kinds.narrow(1, queries + keys, keys));
     }
 

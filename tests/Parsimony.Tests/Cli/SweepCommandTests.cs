@@ -82,7 +82,7 @@ public sealed class SweepCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "names no SAEs")]
+    [InlineData(""" "evaluate": {} """, "names no SAEs")]
     [InlineData(""" "grid": { "l1_coeficient": [1] } """, "'l1_coeficient' is not a key in which SAEs of a sweep may differ. Did you mean 'l1_coefficient'?")]
     [InlineData(""" "grid": { "text": ["a", "b"] } """, "'text' is not a key in which SAEs of a sweep may differ")]
     [InlineData(""" "grid": { "l1_coefficient": 1 } """, "grid.l1_coefficient is 1; expected a list of values")]
@@ -97,6 +97,17 @@ public sealed class SweepCommandTests : IDisposable
         Write(what);
         Assert.Contains(says, Fail(2, "train", sweep), StringComparison.Ordinal);
         Assert.False(Directory.Exists(output));
+    }
+
+    [Fact]
+    public void A_file_that_names_no_sweep_is_one_SAE_as_if_it_were_typed()
+    {
+        Write("");
+        Assert.Equal(2560, Json("train", sweep, "--json").GetProperty("tokens_seen").GetInt64());
+        Assert.True(File.Exists(Path.Combine(output, "sae", "cfg.json")));
+        Assert.Contains("was begun with other options: sae.learning_rate was 0.0001, is now 0.5", Fail(1, "train", "--config", sweep, "--learning-rate", "0.5"), StringComparison.Ordinal);
+        File.WriteAllText(sweep, """{ "model": "assets/demo" }""");
+        Assert.Contains("--text must be given", Fail(2, "train", sweep), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -118,7 +129,7 @@ public sealed class SweepCommandTests : IDisposable
     [Fact]
     public void Too_little_memory_or_disk_is_said_before_anything_begins()
     {
-        Assert.Matches("Training takes about .* TB of memory \\(model and text .*, SAE .* TB\\), .* are free; nothing was begun",
+        Assert.Matches("Training takes about .* TB of memory \\(embedding .*, layers 0 to 1 .*, text .*, activation buffer .*, SAE weights .* GB, .* TB\\), .* are free; nothing was begun",
             Fail(1, [.. One, "--d-sae", "1000000000"]));
         Assert.Empty(Directory.GetFiles(output, "*.safetensors"));
     }
