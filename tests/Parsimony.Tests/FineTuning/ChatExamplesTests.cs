@@ -1,4 +1,5 @@
 using Parsimony.FineTuning;
+using Parsimony.Models;
 using Parsimony.Tests.Tokens;
 using Parsimony.Tokens;
 using TorchSharp;
@@ -83,6 +84,30 @@ public sealed class ChatExamplesTests
         var logp = nn.functional.log_softmax(model.Unembed(residual), -1);
         float expected = -(logp[0, 0, 2] + logp[0, 2, 4] + logp[1, 0, 7]).item<float>();
         Assert.Equal(expected, batch.LossSum(model, residual).item<float>(), 5);
+    }
+
+    [Fact]
+    public void A_mask_of_another_length_is_refused()
+    {
+        using var model = Some.Model();
+        using var sae = Some.Sae();
+        var trainer = new SftTrainer(model, HookPoint.Parse("blocks.1.mlp_out"), sae, new SftOptions { Steps = 1 });
+        Assert.Contains("an example of 2 tokens has a mask of 1", Assert.Throws<ArgumentException>(
+            () => trainer.Train([new([1, 2], 1) { Mask = [true] }], [])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_run_on_other_targets_is_another_run()
+    {
+        using var model = Some.Model();
+        using var sae = Some.Sae();
+        using var folder = new TemporaryFolder();
+        var trainer = new SftTrainer(model, HookPoint.Parse("blocks.1.mlp_out"), sae, new SftOptions { Steps = 2 });
+        var example = new SftExample([1, 2, 3, 4], 1) { Mask = [false, true, false, true] };
+        using (trainer.Train([example], [], folder.Path)) { }
+        using (trainer.Train([example], [], folder.Path)) { }
+        Assert.Contains("the examples differ", Assert.Throws<InvalidDataException>(
+            () => trainer.Train([example with { Mask = [false, true, true, true] }], [], folder.Path)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
