@@ -1,5 +1,6 @@
 using Parsimony.Cli.Runs;
 using Parsimony.Files;
+using Parsimony.Models;
 using Parsimony.Training;
 
 namespace Parsimony.Cli.Commands;
@@ -22,22 +23,22 @@ internal static class Comparison
             throw new ArgumentException($"--out is {options.Out}, but '{options.Sae}' holds {folders.Count} runs, each with a report of its own. Leave it out.");
         foreach (string folder in folders) EvaluationText.Of(options with { Sae = folder }); // before anything is measured
         SayWhatIsLeftOut(folders, terminal);
-        terminal.WhenInterrupted = "What is evaluated so far is in the runs' report.json; the same command does it anew.";
+        terminal.WhenInterrupted = "What is measured so far is in the runs' folders; the same command goes on from it.";
         var runs = new List<ComparedRun>();
         LoadedModel? model = null;
-        string? opened = null;
+        (string? Model, WeightStorage? Weights) opened = default;
         try
         {
             foreach (string folder in folders)
             {
                 var run = RunFolder.At(folder);
                 var trained = run.Recall<TrainOptions>("train");
-                string? wanted = options.Model ?? trained?.Model;
+                var wanted = (Model: options.Model ?? trained?.Model, Weights: options.Load.Weights ?? trained?.Load.Weights);
                 if (model is null || wanted != opened)
                 {
                     model?.Dispose();
                     model = null; // should the next one not open
-                    (model, opened) = (LoadedModel.Open(wanted, options.Device), wanted);
+                    (model, opened) = (LoadedModel.Open(wanted.Model, options.Device, options.Load with { Weights = wanted.Weights }), wanted);
                 }
                 runs.Add(Evaluated(run, trained, model, options, terminal));
             }
@@ -60,7 +61,7 @@ internal static class Comparison
         var figures = new ComparedFigures(r.L0, r.CeClean, r.CeSpliced, r.CeZeroAblated, r.CeLossRecovered, r.ExplainedVariance, r.DeadFraction,
             metrics.Count > 0 ? metrics[^1].DeadFraction : null, r.Seconds?.TryGetValue("train", out double seconds) == true ? seconds : null);
         string architecture = trained is null ? sae.Sae.Architecture : Json.WriteLine(trained.Sae.Architecture).Trim('"');
-        return new ComparedRun(name, run.Folder, architecture, trained, r.EvaluatedText, r.EvaluatedTokens, r.HeldOut, figures);
+        return new ComparedRun(name, run.Folder, architecture, trained, r.EvaluatedText, r.EvaluatedTokens, r.Evaluation?.Conditions, r.HeldOut, figures);
     }
 
     /// <summary>Runs beside the others that have no SAE yet would be missing from the table without a word.</summary>
@@ -81,7 +82,7 @@ internal static class Comparison
                 Cell(r, f => f.ExplainedVariance, "0.000"), Cell(r, f => 100 * f.DeadFraction, "0.0"), Cell(r, f => 100 * f.DeadFractionTraining, "0.0"),
                 Cell(r, f => f.TrainSeconds, "0.0"),
             ]));
-        var texts = rows.GroupBy(r => $"{r.EvaluatedText}, {r.EvaluatedTokens} tokens").ToList();
+        var texts = rows.GroupBy(r => $"{r.EvaluatedText}, {r.EvaluatedTokens} tokens; {r.Conditions}").ToList();
         terminal.Say(texts.Count == 1 ? $"text: {texts[0].Key}"
             : $"NOT on one text: {string.Join("; ", texts.Select(t => $"{string.Join(", ", t.Select(r => r.Name))} on {t.Key}"))}");
         terminal.Say($"dead %: of the latents, over the tokens of the text; in training: over the look-back of its last steps."

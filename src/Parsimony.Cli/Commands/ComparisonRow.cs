@@ -32,10 +32,11 @@ internal sealed record ComparedFigures(double? L0, double? CeClean, double? CeSp
 /// <param name="Options">What it was trained with; null where it was not trained here.</param>
 /// <param name="EvaluatedText">The evaluation text, for people.</param>
 /// <param name="EvaluatedTokens">Tokens of the evaluation text.</param>
+/// <param name="Conditions">Protocol and form of the text, for people.</param>
 /// <param name="HeldOut">Whether it was not trained on that; null where that is not known.</param>
 /// <param name="Figures">Its figures.</param>
 internal sealed record ComparedRun(string Name, string Folder, string Architecture, TrainOptions? Options, string? EvaluatedText,
-    long? EvaluatedTokens, bool? HeldOut, ComparedFigures Figures);
+    long? EvaluatedTokens, string? Conditions, bool? HeldOut, ComparedFigures Figures);
 
 /// <summary>A row of the comparison: an SAE, or those that differ in their seed alone.</summary>
 /// <param name="Name">The run's name; of several the part without the seed.</param>
@@ -44,11 +45,12 @@ internal sealed record ComparedRun(string Name, string Folder, string Architectu
 /// <param name="Seeds">The seed of each; empty where it was not trained here.</param>
 /// <param name="EvaluatedText">The evaluation text, for people.</param>
 /// <param name="EvaluatedTokens">Tokens of the evaluation text.</param>
+/// <param name="Conditions">Protocol and form of the text, for people.</param>
 /// <param name="HeldOut">Whether it was not trained on that; null where that is not known.</param>
 /// <param name="Mean">Figures, the mean over the seeds.</param>
 /// <param name="Spread">Sample standard deviation over the seeds; null for one.</param>
 internal sealed partial record ComparisonRow(string Name, string Architecture, IReadOnlyList<string> Folders, IReadOnlyList<long> Seeds, string? EvaluatedText,
-    long? EvaluatedTokens, bool? HeldOut, ComparedFigures Mean, ComparedFigures? Spread)
+    long? EvaluatedTokens, string? Conditions, bool? HeldOut, ComparedFigures Mean, ComparedFigures? Spread)
 {
     /// <summary>Puts together runs whose options differ in nothing but the seed, in the order of the first of each.</summary>
     public static IReadOnlyList<ComparisonRow> Of(IEnumerable<ComparedRun> runs) => [.. runs.GroupBy(WithoutSeed).Select(g => Of([.. g]))];
@@ -58,7 +60,7 @@ internal sealed partial record ComparisonRow(string Name, string Architecture, I
         List<ComparedFigures> figures = [.. runs.Select(r => r.Figures)];
         string name = string.Join(", ", runs.Select(r => runs.Count == 1 ? r.Name : Seed().Replace(r.Name, "")).Distinct());
         return new(name.Length > 0 ? name : runs[0].Architecture, runs[0].Architecture, [.. runs.Select(r => r.Folder)],
-            [.. runs.Select(r => r.Options?.Sae.Seed).OfType<long>()], runs[0].EvaluatedText, runs[0].EvaluatedTokens, runs[0].HeldOut,
+            [.. runs.Select(r => r.Options?.Sae.Seed).OfType<long>()], runs[0].EvaluatedText, runs[0].EvaluatedTokens, runs[0].Conditions, runs[0].HeldOut,
             ComparedFigures.Of(figures, v => v.Average()), runs.Count == 1 ? null : ComparedFigures.Of(figures, Deviation));
     }
 

@@ -1,63 +1,13 @@
 using System.CommandLine;
-using System.ComponentModel;
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 using Parsimony.Cli.Runs;
 using Parsimony.Evaluation;
-using Parsimony.Models;
-using Parsimony.Native;
+using Parsimony.Files;
 using Parsimony.Reporting;
-using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;
-
-/// <summary>Options of <c>parsimony evaluate</c>.</summary>
-internal sealed record EvaluateOptions
-{
-    [Positional]
-    [Description("run folder, an SAE in any format that convert knows, or a folder of runs, such as a sweep's: then a table")]
-    public required string Sae { get; init; }
-
-    [Description("held-out text: a file, folder or pattern of .txt, .jsonl, .parquet or .pgn; the default is what --held-out-fraction left out of the run's own text")]
-    public string? Text { get; init; }
-
-    [Description("model folder; a run folder knows its own")]
-    public string? Model { get; init; }
-
-    [Description("demand that the SAE was trained here, or say where if its file does not; the default is the SAE's own hook point")]
-    public HookPoint? Hook { get; init; }
-
-    [Description("run folder for report.json; the default is the SAE's own run folder, if it has one")]
-    public string? Out { get; init; }
-
-    [Description("tokens per context")]
-    public int SequenceLength { get; init; } = 128;
-
-    [Description("contexts to measure on; the default is all")]
-    public int? MaxContexts { get; init; }
-
-    [Description("contexts per forward pass")]
-    public int BatchContexts { get; init; } = 8;
-
-    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
-    public string Device { get; init; } = TorchDevice.Cpu;
-
-    [Description("also insert the SAE in every other layer (the article's figure)")]
-    public bool LayerSweep { get; init; } = true;
-
-    /// <summary>These options, or one error that names every fault.</summary>
-    public EvaluateOptions Validated()
-    {
-        var faults = new List<string>();
-        if (TorchDevice.Fault(Device) is { } fault) faults.Add(fault);
-        if (MaxContexts is < 1) faults.Add($"max_contexts is {MaxContexts}; it must be 1 or more");
-        if (BatchContexts < 1) faults.Add($"batch_contexts is {BatchContexts}; it must be 1 or more");
-        return faults.Count == 0 ? this : throw new ArgumentException(string.Join("; ", faults) + ".");
-    }
-
-    public TextOptions Corpus { get; init; } = new();
-
-    public WeightOptions Load { get; init; } = new();
-}
 
 /// <summary><c>parsimony evaluate</c>: what the SAE costs and keeps when it is spliced into its model.</summary>
 internal static class EvaluateCommand
@@ -69,108 +19,164 @@ internal static class EvaluateCommand
             if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
             using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device, options.Load);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
+            if (options.Plan) return Plan(sae, options, folder, terminal);
+            if (folder is not null) terminal.WhenInterrupted = $"Its state is in {folder}; the same command goes on from it.";
             var report = Run(sae, options, folder is null ? null : RunFolder.At(folder), terminal);
-            Print(report, terminal);
+            EvaluationFacts.Print(report, terminal);
             return report;
         },
         [
             "parsimony evaluate runs/pythia",
             "parsimony evaluate runs/pythia --text wikitext-103-valid.txt",
+            "parsimony evaluate runs/pythia --text wikitext-103-valid.txt --protocol strided --detokenise",
             "parsimony evaluate runs/sweep --text wikitext-103-valid.txt",
             "parsimony evaluate my-sae --model pythia-70m --text held-out.txt --layer-sweep false --json",
         ]);
 
-    /// <summary>Measures and adds to the run's report.</summary>
+    private static ResourcePlan Plan(LoadedSae sae, EvaluateOptions options, string? folder, Terminal terminal)
+    {
+        options = options.Resolved(sae.Model.Model.Config);
+        var (text, notes) = EvaluationText.Of(options).Read(sae.Model, options);
+        terminal.Note(notes);
+        var plan = SplicedPlans.Evaluation(sae, options, text.Windows.Sum(w => (long)w.Ids.Length), folder);
+        plan.Print(terminal, "evaluation");
+        return plan;
+    }
+
+    /// <summary>Measures and adds to the run's report; goes on where an earlier call stopped, and takes the report of one that was finished.</summary>
     public static RunReport Run(LoadedSae sae, EvaluateOptions options, RunFolder? run, Terminal terminal, string what = "evaluate")
     {
         var clock = Stopwatch.StartNew();
-        run?.Remember("evaluate", options, isBegun: false);
-        var text = EvaluationText.Of(options);
-        var (contexts, evaluated) = text.Pack(sae.Model, options);
-        terminal.Note(sae.Model.Notes);
-        long tokens = (long)contexts.Count * options.SequenceLength;
-
-        SpliceReport splice;
-        using (var progress = terminal.Progress(what, 2 * tokens, "tokens"))
-            splice = SpliceEvaluation.Run(sae.Model.Model, sae.At, sae.Sae, contexts, options.BatchContexts,
-                to: sae.Metadata.HookOut, progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? tokens : 0)), cancellation: terminal.Interrupted);
-
-        var decoder = DecoderReport.Of(sae.Sae, terminal.Interrupted);
-        IReadOnlyList<LayerLoss>? sweep = null;
-        if (options.LayerSweep && sae.Metadata.HookOut is null) // the article's figure is of one site
+        options = options.Resolved(sae.Model.Model.Config);
+        var source = EvaluationText.Of(options);
+        var (text, notes) = source.Read(sae.Model, options);
+        terminal.Note(notes);
+        bool sweeps = options.LayerSweep && sae.Metadata.HookOut is null; // the article's figure is of one site
+        string identity = Identity(sae, options, source, text, sweeps);
+        if (run is not null && !options.Again && run.Report is { Evaluation: { } done } finished && done.Identity == identity)
         {
-            using var progress = terminal.Progress("layer sweep", tokens, "tokens");
-            sweep = LayerSweep.Run(sae.Model.Model, sae.At.Site, sae.Sae, contexts, options.BatchContexts,
-                progress.From<EvaluationProgress>(p => p.TokensDone), terminal.Interrupted);
+            terminal.Note([$"{what}: measured already, with the same options on the same text ({finished.Date:yyyy-MM-dd HH:mm}); --again measures anew."]);
+            run.DropEvaluationCheckpoints(); // of a process killed behind its report
+            return finished;
+        }
+        run?.Remember("evaluate", options with { Again = false, Plan = false }, isBegun: false);
+
+        var windows = text.Windows;
+        var model = sae.Model.Model;
+        EvaluationCheckpoint? Checkpoint(string? path) => path is null ? null : new(path, identity, TimeSpan.FromSeconds(options.CheckpointEverySeconds));
+        var saved = Checkpoint(run?.EvaluationCheckpoint);
+        if (saved?.IsOfAnother == true) terminal.Note([$"{what}: what was begun in '{run!.Folder}' was of other options, text, model or SAE; begun anew."]);
+        double earlier = saved?.SecondsBefore ?? 0; // in calls that were interrupted
+        var part = Stopwatch.StartNew();
+        SpliceReport splice;
+        using (var progress = terminal.Progress(what, 2 * windows.Tokens, "tokens", saved?.TokensBefore ?? 0))
+            splice = SpliceEvaluation.Run(model, sae.At, sae.Sae, windows, options.BatchContexts!.Value, to: sae.Metadata.HookOut, checkpoint: saved,
+                progress: progress.From<EvaluationProgress>(p => p.TokensDone + (p.Stage == "losses" ? windows.Tokens : 0)), cancellation: terminal.Interrupted);
+        double spliceSeconds = part.Elapsed.TotalSeconds + earlier;
+
+        DecoderReport decoder;
+        using (var progress = terminal.Progress("decoder", DecoderReport.Pairs(sae.Sae.DSae), "pairs of latents"))
+            decoder = DecoderReport.Of(sae.Sae, progress.From<long>(pairs => pairs), terminal.Interrupted);
+        IReadOnlyList<LayerLoss>? sweep = null;
+        double sweepSeconds = 0;
+        if (sweeps)
+        {
+            part.Restart();
+            var swept = Checkpoint(run?.LayerSweepCheckpoint);
+            using var progress = terminal.Progress("layer sweep", windows.Tokens, "tokens", swept?.TokensBefore ?? 0);
+            sweep = LayerSweep.Run(model, sae.At.Site, sae.Sae, windows, options.BatchContexts!.Value, swept, progress.From<EvaluationProgress>(p => p.TokensDone), terminal.Interrupted);
+            sweepSeconds = part.Elapsed.TotalSeconds + (swept?.SecondsBefore ?? 0);
+            earlier += swept?.SecondsBefore ?? 0;
         }
 
-        RunReport Add(RunReport report) => report with
+        double? Word(double ce) => text.Words is { } words ? Math.Exp(ce * splice.Predictions / words) : null;
+        var conditions = new EvaluationSummary
+        {
+            Protocol = options.Protocol,
+            SequenceLength = options.SequenceLength!.Value,
+            Stride = options.Stride,
+            Weights = model.Storage,
+            Form = text.Form,
+            Detokenised = options.Detokenise,
+            PredictedTokens = splice.Predictions,
+            PerplexityClean = splice.PerplexityClean,
+            PerplexitySpliced = splice.PerplexitySpliced,
+            Words = text.Words,
+            WordPerplexityClean = Word(splice.CeClean),
+            WordPerplexitySpliced = Word(splice.CeSpliced),
+            TokensPerSecond = Math.Round(windows.Tokens / spliceSeconds, 1),
+            LayerSweepSeconds = sweeps ? Math.Round(sweepSeconds, 2) : null,
+            LayerSweepCost = sweeps ? LayerSweepCost.Of(model.Config.NLayers, sae.At.Site) : null,
+            Identity = identity,
+        };
+        RunReport Add(RunReport report) => Figures(report, splice, decoder) with
         {
             ModelName = sae.Model.Name,
-            Hook = splice.At.ToString(),
-            CeClean = splice.CeClean,
-            CeSpliced = splice.CeSpliced,
-            CeZeroAblated = splice.CeZeroAblated,
-            CeMeanAblated = splice.CeMeanAblated,
-            CeLossRecovered = splice.CeLossRecovered,
-            CeLossRecoveredFromMean = splice.CeLossRecoveredFromMean,
-            KlSpliced = splice.KlSpliced,
-            KlZeroAblated = splice.KlZeroAblated,
-            KlMeanAblated = splice.KlMeanAblated,
-            KlScore = splice.KlScore,
-            EvaluatedTokens = splice.TokensSeen,
-            EvaluatedText = evaluated,
-            HeldOut = text.IsHeldOut,
-            Mse = splice.Reconstruction.Mse,
-            ExplainedVariance = splice.ExplainedVariance,
-            Fvu = splice.Reconstruction.Fvu,
-            ExplainedVarianceLegacy = splice.Reconstruction.ExplainedVarianceLegacy,
-            Cosine = splice.Reconstruction.Cosine,
-            L2Ratio = splice.Reconstruction.L2Ratio,
-            RelativeReconstructionBias = splice.Reconstruction.RelativeReconstructionBias,
-            L0 = splice.L0,
-            L1 = splice.Reconstruction.L1,
-            DSae = splice.DSae,
-            DeadFraction = splice.DeadFraction,
-            DenseFraction = splice.Sparsity.DenseFraction,
-            DecoderMaxCosineMean = decoder.MaxCosineMean,
-            DecoderMaxCosineP95 = decoder.MaxCosineP95,
-            EncoderDecoderCosineMean = decoder.EncoderCosineMean,
-            Density = DensityHistogram.Of(splice.Sparsity.Density),
+            EvaluatedText = text.Name,
+            HeldOut = source.IsHeldOut,
+            Evaluation = conditions,
             LayerSweep = sweep?.Select(l => new LayerSweepEntry { Layer = l.Layer, CeSpliced = l.CeSpliced, CeZeroAblated = l.CeZeroAblated }).ToList(),
-            Seconds = report.Seconds.With("evaluate", clock),
+            Seconds = report.Seconds.With("evaluate", clock.Elapsed.TotalSeconds + earlier),
         };
-        return run?.Update(Add) ?? Add(new RunReport { Version = ProgramVersion.Text });
+        if (run is null) return Add(new RunReport { Version = ProgramVersion.Text });
+        var report = run.Update(Add);
+        run.DropEvaluationCheckpoints();
+        return report;
     }
 
-    private static void Print(RunReport report, Terminal terminal)
+    private static RunReport Figures(RunReport report, SpliceReport splice, DecoderReport decoder) => report with
     {
-        terminal.Facts(
-        [
-            new("hook", report.Hook),
-            new("text", $"{report.EvaluatedText}, {report.EvaluatedTokens} tokens{(report.HeldOut == false ? "; NOT held out: the SAE was trained on this file" : "")}"),
-            new("CE plain", $"{report.CeClean:0.0000} nats/token"),
-            new("CE spliced", $"{report.CeSpliced:0.0000}"),
-            new("CE zero-ablated", $"{report.CeZeroAblated:0.0000}"),
-            new("CE mean-ablated", $"{report.CeMeanAblated:0.0000}"),
-            new("CE recovered", report.CeZeroAblated > report.CeClean ? $"{report.CeLossRecovered:0.0000}"
-                : "means nothing here: on this text zeroing the layer costs nothing"),
-            new("CE recovered from mean", report.CeMeanAblated > report.CeClean ? $"{report.CeLossRecoveredFromMean:0.0000}"
-                : "means nothing here: on this text the mean costs nothing"),
-            new("KL spliced / zero / mean", $"{report.KlSpliced:0.0000} / {report.KlZeroAblated:0.0000} / {report.KlMeanAblated:0.0000} nats/token"),
-            new("KL score", $"{report.KlScore:0.0000}"),
-            new("explained variance", $"{report.ExplainedVariance:0.0000}  (FVU {report.Fvu:0.0000}; legacy, mean of ratios {report.ExplainedVarianceLegacy:0.0000})"),
-            new("MSE", $"{report.Mse:0.####}"),
-            new("cosine", $"{report.Cosine:0.0000}"),
-            new("L2 ratio", $"{report.L2Ratio:0.0000}  (relative reconstruction bias {report.RelativeReconstructionBias:0.0000})"),
-            new("L0", $"{report.L0:0.0} of {report.DSae}"),
-            new("L1", $"{report.L1:0.####}"),
-            new("dead / dense on this text", $"{report.DeadFraction:0.0 %} / {report.DenseFraction:0.0 %} of latents, over {report.EvaluatedTokens} tokens"),
-            new("decoder, nearest other row", $"cosine {report.DecoderMaxCosineMean:0.000} on average, {report.DecoderMaxCosineP95:0.000} at the 0.95 quantile"),
-            new("encoder to decoder", report.EncoderDecoderCosineMean is { } tied ? $"cosine {tied:0.000}" : "two spaces, no cosine"),
-        ]);
-        if (report.LayerSweep is { } sweep)
-            terminal.Table(["SAE in layer#", "CE spliced#", "CE zero-ablated#"],
-                sweep.Select(l => new[] { $"{l.Layer}", $"{l.CeSpliced:0.0000}", $"{l.CeZeroAblated:0.0000}" }));
-    }
+        Hook = splice.At.ToString(),
+        CeClean = splice.CeClean,
+        CeSpliced = splice.CeSpliced,
+        CeZeroAblated = splice.CeZeroAblated,
+        CeMeanAblated = splice.CeMeanAblated,
+        CeLossRecovered = splice.CeLossRecovered,
+        CeLossRecoveredFromMean = splice.CeLossRecoveredFromMean,
+        KlSpliced = splice.KlSpliced,
+        KlZeroAblated = splice.KlZeroAblated,
+        KlMeanAblated = splice.KlMeanAblated,
+        KlScore = splice.KlScore,
+        EvaluatedTokens = splice.TokensSeen,
+        Mse = splice.Reconstruction.Mse,
+        ExplainedVariance = splice.ExplainedVariance,
+        Fvu = splice.Reconstruction.Fvu,
+        ExplainedVarianceLegacy = splice.Reconstruction.ExplainedVarianceLegacy,
+        Cosine = splice.Reconstruction.Cosine,
+        L2Ratio = splice.Reconstruction.L2Ratio,
+        RelativeReconstructionBias = splice.Reconstruction.RelativeReconstructionBias,
+        L0 = splice.L0,
+        L1 = splice.Reconstruction.L1,
+        DSae = splice.DSae,
+        DeadFraction = splice.DeadFraction,
+        DenseFraction = splice.Sparsity.DenseFraction,
+        DecoderMaxCosineMean = decoder.MaxCosineMean,
+        DecoderMaxCosineP95 = decoder.MaxCosineP95,
+        EncoderDecoderCosineMean = decoder.EncoderCosineMean,
+        Density = DensityHistogram.Of(splice.Sparsity.Density),
+    };
+
+    /// <summary>A hash of all that the figures and their words depend on; device and threads, which change no more than rounding, apart.</summary>
+    private static string Identity(LoadedSae sae, EvaluateOptions options, EvaluationText source, EvaluatedText text, bool sweeps) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json.WriteLine(new
+        {
+            Version = ProgramVersion.Text,
+            Model = sae.Model.Model.Sha256,
+            sae.Model.Model.Storage,
+            Tokenizer = sae.Model.Tokenizer.Sha256,
+            Sae = sae.Sha256,
+            At = $"{sae.At}",
+            To = $"{sae.Metadata.HookOut}",
+            Windows = text.Windows.Sha256(),
+            Text = text.Name,
+            text.Form,
+            text.Words,
+            source.IsHeldOut,
+            options.Protocol,
+            options.SequenceLength,
+            options.Stride,
+            options.BatchContexts,
+            options.Detokenise,
+            Sweeps = sweeps,
+        }))));
 }

@@ -39,6 +39,9 @@ internal sealed record FinetuneOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public TextOptions Corpus { get; init; } = new();
 
     public WeightOptions Load { get; init; } = new();
@@ -55,6 +58,7 @@ internal static class FinetuneCommand
         {
             using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null, load: options.Load);
             string folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : "runs/finetune");
+            if (options.Plan) return Plan(sae, options, folder, terminal);
             var run = RunFolder.At(folder);
             var report = Run(sae, options, run, terminal);
             Print(report, run, terminal);
@@ -71,6 +75,7 @@ internal static class FinetuneCommand
         var clock = Stopwatch.StartNew();
         run.Remember("finetune", options, isBegun: File.Exists(Path.Combine(run.FineTuning, "checkpoint.safetensors")));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
+        terminal.Note(sae.Model.Notes);
         var (train, heldOut) = Examples(sae, options);
 
         using var prefixes = new PrefixCache(sae.Model.Model, sae.At, options.Sft.PrefixCacheBytes);
@@ -102,6 +107,15 @@ internal static class FinetuneCommand
             return new SftTrainer(sae.Model.Model, sae.At, sae.Sae, sft, prefixes).Train(
                 train, heldOut, folder, progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
         }
+    }
+
+    private static ResourcePlan Plan(LoadedSae sae, FinetuneOptions options, string folder, Terminal terminal)
+    {
+        terminal.Note(sae.Model.Notes);
+        var (train, heldOut) = Examples(sae, options);
+        var plan = SplicedPlans.FineTuning(sae, options, train.Concat(heldOut).Sum(e => (long)e.Tokens.Length), heldOut.Sum(e => (long)e.Tokens.Length), folder);
+        plan.Print(terminal, "fine-tuning");
+        return plan;
     }
 
     private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedSae sae, FinetuneOptions options)

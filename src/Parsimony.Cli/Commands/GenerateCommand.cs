@@ -52,6 +52,7 @@ internal static class GenerateCommand
     private static Result Run(Options options, Terminal terminal)
     {
         using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode, options.Load);
+        terminal.Note(fused.Notes);
         var tokenizer = fused.Tokenizer;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];

@@ -88,7 +88,7 @@ internal static class QuantiseCommand
             var size = new ModelSize(model.Model.Config, storage);
             double ce;
             using (var progress = terminal.Progress($"loss in {storage.Name()}", tokens, "tokens"))
-                ce = PlainLoss.Of(model.Model, contexts, progress: progress.From<EvaluationProgress>(p => p.TokensDone), cancellation: terminal.Interrupted);
+                ce = PlainLoss.Of(model.Model, EvaluationWindows.Article(contexts), progress: progress.From<EvaluationProgress>(p => p.TokensDone), cancellation: terminal.Interrupted);
             losses.Add(new(storage, size.Bytes, (double)size.Bytes / size.Parameters, ce, losses.Count == 0 ? 0 : ce - losses[0].Ce));
         }
         return (losses, tokens);

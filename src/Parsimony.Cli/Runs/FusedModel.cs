@@ -18,6 +18,9 @@ internal sealed class FusedModel : IDisposable
 
     public Tokenizer Tokenizer => (sae?.Model ?? plain!).Tokenizer;
 
+    /// <summary>What there is to say of its weights.</summary>
+    public IReadOnlyList<string> Notes => (sae?.Model ?? plain!).Notes;
+
     /// <summary>What to pass to the model; null for the plain model.</summary>
     public Tap? Tap { get; }
 

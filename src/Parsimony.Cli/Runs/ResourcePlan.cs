@@ -62,7 +62,9 @@ internal sealed record ResourcePlan
     }
 
     /// <summary>For people.</summary>
-    public void Print(Terminal terminal)
+    /// <param name="terminal">Where to.</param>
+    /// <param name="work">What <see cref="TrainingSeconds"/> are of.</param>
+    public void Print(Terminal terminal, string work = "training")
     {
         terminal.Facts(
         [
@@ -72,9 +74,9 @@ internal sealed record ResourcePlan
             new("disk", $"{ByteSize.Text(DiskBytes)}{(DiskFree is { } free ? $" of {ByteSize.Text(free)} free" : "")}"),
             new("tokens", Progress.Amount(Tokens)),
             .. Time("harvest", HarvestSeconds, HarvestMeasuredOn),
-            .. Time("training", TrainingSeconds, TrainingMeasuredOn),
+            .. Time(work, TrainingSeconds, TrainingMeasuredOn),
         ]);
-        terminal.Say(HarvestMeasuredOn is null ? "All of this is computed; no time was measured." : $"Times are measured on this machine as it is now{(ForeignLoad >= 0.05 ? $", when other processes take {ForeignLoad:0 %} of its cores" : "")}; all else is computed.");
+        terminal.Say((HarvestMeasuredOn ?? TrainingMeasuredOn) is null ? "All of this is computed; no time was measured." : $"Times are measured on this machine as it is now{(ForeignLoad >= 0.05 ? $", when other processes take {ForeignLoad:0 %} of its cores" : "")}; all else is computed.");
         if (MemoryBytes > MemoryFree) terminal.Say("This does not fit in memory; it will be refused.");
         if (DiskBytes > DiskFree) terminal.Say("This does not fit on the disk; it will be refused.");
         if (Absent.Sum(a => a.Bytes) > DownloadFree) terminal.Say($"The download does not fit on its disk, where {ByteSize.Text(DownloadFree.Value)} are free; set HF_HOME to a folder on another.");

@@ -19,8 +19,13 @@ internal sealed class RunFolder
     public string Adapter => Path.Combine(Folder, "adapter");
     public string FineTuning => Path.Combine(Folder, "finetune");
     public string NullRun => Path.Combine(Folder, "finetune-null");
+    public string Rlhf => Path.Combine(Folder, "rlhf");
+    public string RlhfNull => Path.Combine(Folder, "rlhf-null");
+    public string RlhfAdapter => Path.Combine(Rlhf, "adapter");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
+    public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");
+    public string LayerSweepCheckpoint => Path.Combine(Folder, "layer-sweep.safetensors");
     public string Html => Path.Combine(Folder, "report.html");
     public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
     private string Config => Path.Combine(Folder, "config.json");
@@ -71,6 +76,13 @@ internal sealed class RunFolder
     /// <summary>The dials learned here, for the given model and SAE; null when nothing was fine-tuned.</summary>
     public (FeatureDials? Dials, AdapterMetadata? Metadata) LoadAdapter(LoadedSae sae) => AdapterOrNull is not null
         ? AdapterFolder.Load(Adapter, sae.Model.Model.Sha256, sae.Sha256) : (null, null);
+
+    /// <summary>Removes where an evaluation stood, once its figures are in report.json.</summary>
+    public void DropEvaluationCheckpoints()
+    {
+        File.Delete(EvaluationCheckpoint);
+        File.Delete(LayerSweepCheckpoint);
+    }
 
     /// <summary>Adds to report.json.</summary>
     public RunReport Update(Func<RunReport, RunReport> add)

@@ -47,4 +47,11 @@ public sealed class ExplainedVariance
         SquaredResidual += residual.to(ScalarType.Float64).square().sum().item<double>();
         Tokens += rows.shape[0];
     }
+
+    /// <summary>The sums so far, for a checkpoint.</summary>
+    internal double[] Save() => [Tokens, SquaredResidual, sumOfSquares, .. sum ?? []];
+
+    /// <summary>Goes on from sums that were saved.</summary>
+    internal void Restore(double[] saved) =>
+        (Tokens, SquaredResidual, sumOfSquares, sum) = ((long)saved[0], saved[1], saved[2], saved.Length > 3 ? saved[3..] : null);
 }

@@ -22,14 +22,16 @@ public sealed record DecoderReport
 
     /// <summary>Measures an autoencoder of any architecture; d_sae² d_out multiplications, half of the pairs being the other half mirrored.</summary>
     /// <param name="sae">Not owned.</param>
+    /// <param name="progress">Told the pairs of latents compared so far, of <see cref="Pairs"/>.</param>
     /// <param name="cancellation">Ends the measurement between two blocks.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static DecoderReport Of(ISparseAutoencoder sae, CancellationToken cancellation = default)
+    public static DecoderReport Of(ISparseAutoencoder sae, IProgress<long>? progress = null, CancellationToken cancellation = default)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         var rows = normalize(sae.WDec.to(ScalarType.Float32), dim: 1);     // [d_sae, d_out]
         var largest = full(sae.DSae, double.NegativeInfinity, ScalarType.Float32, rows.device);
+        long compared = 0;
         for (long a = 0; a < sae.DSae; a += RowsAtATime)
             for (long b = a; b < sae.DSae; b += RowsAtATime)
             {
@@ -40,6 +42,7 @@ public sealed record DecoderReport
                 if (a == b) cosines.diagonal().fill_(double.NegativeInfinity);
                 Raise(Block(largest, a), cosines.amax([1]));
                 if (a != b) Raise(Block(largest, b), cosines.amax([0]));
+                progress?.Report(compared += a == b ? Pairs(left.size(0)) : left.size(0) * right.size(0));
             }
         var sorted = largest.to(ScalarType.Float64);
         return new DecoderReport
@@ -50,6 +53,9 @@ public sealed record DecoderReport
                 ? (normalize(wEnc.to(ScalarType.Float32), dim: 0).t() * rows).sum(1, type: ScalarType.Float64).mean().item<double>() : null,
         };
     }
+
+    /// <summary>Pairs of so many latents.</summary>
+    public static long Pairs(long latents) => latents * (latents - 1) / 2;
 
     private static Tensor Block(Tensor t, long start) => t.narrow(0, start, Math.Min(RowsAtATime, t.size(0) - start));
 

@@ -1,40 +1,45 @@
 namespace Parsimony.Evaluation;
 
-/// <summary>Contexts in batches, with the checks, the progress and the cancellation that every evaluation shares.</summary>
-internal sealed class EvaluationBatches
+/// <summary>Windows in batches, with the progress, the cancellation and the checkpoint that every evaluation shares.</summary>
+/// <param name="windows">What is evaluated on.</param>
+/// <param name="batchWindows">Windows of a forward pass, 1 or more.</param>
+/// <param name="stages">The names of the passes over the windows, in their order.</param>
+/// <param name="progress">Told after every batch.</param>
+/// <param name="checkpoint">Where sums are kept and go on from; null: nowhere.</param>
+/// <param name="cancellation">Ends the evaluation between two batches.</param>
+internal sealed class EvaluationBatches(
+    EvaluationWindows windows, int batchWindows, string[] stages, IProgress<EvaluationProgress>? progress, EvaluationCheckpoint? checkpoint, CancellationToken cancellation)
 {
-    private readonly IReadOnlyList<int[]> contexts;
-    private readonly int batchContexts;
-    private readonly IProgress<EvaluationProgress>? progress;
-    private readonly CancellationToken cancellation;
+    private readonly int batches = batchWindows >= 1 ? (windows.Count + batchWindows - 1) / batchWindows
+        : throw new ArgumentOutOfRangeException(nameof(batchWindows), batchWindows, "a forward pass needs one window or more.");
+    private readonly Dictionary<string, IPartialSums> sums = [];
 
-    public EvaluationBatches(
-        IReadOnlyList<int[]> contexts, int batchContexts, IProgress<EvaluationProgress>? progress, CancellationToken cancellation)
+    /// <summary>Sums that the batches add to: they go on from the checkpoint, and are in the next one.</summary>
+    public T Keep<T>(string name, T partial) where T : IPartialSums
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(batchContexts, 1);
-        if (contexts.Count == 0) throw new ArgumentException(
-            "there is no context to evaluate on; the text is shorter than one context. Give more text or a smaller sequence length.",
-            nameof(contexts));
-        int shortest = contexts.Min(c => c.Length);
-        if (shortest < 2) throw new ArgumentException(
-            $"a context has {shortest} tokens; expected 2 or more in each: one to predict, and one to predict it from.", nameof(contexts));
-        (this.contexts, this.batchContexts, this.progress, this.cancellation) = (contexts, batchContexts, progress, cancellation);
-        Tokens = contexts.Sum(c => (long)c.Length);
+        checkpoint?.Restore(name, partial);
+        sums[name] = partial;
+        return partial;
     }
 
-    /// <summary>Tokens in all contexts.</summary>
-    public long Tokens { get; }
-
-    /// <summary>The batches in order; a batch counts as done when the next one is asked for.</summary>
-    public IEnumerable<int[][]> Each(string stage)
+    /// <summary>The batches that a stage still has to do, in order; a batch counts as done when the next one is asked for.</summary>
+    public IEnumerable<EvaluationWindow[]> Each(string stage)
     {
-        long done = 0;
-        foreach (var batch in contexts.Chunk(batchContexts))
+        int number = Array.IndexOf(stages, stage);
+        var (first, done) = checkpoint is null ? (0, 0L) : checkpoint.Done(number) ?? (batches, windows.Tokens);
+        for (int batch = first; batch < batches; batch++)
         {
+            if (cancellation.IsCancellationRequested && batch > first) Save(batch);
             cancellation.ThrowIfCancellationRequested();
-            yield return batch;
-            done += batch.Sum(c => (long)c.Length);
-            progress?.Report(new EvaluationProgress(stage, done, Tokens));
+            int start = batch * batchWindows;
+            var here = new EvaluationWindow[Math.Min(batchWindows, windows.Count - start)];
+            for (int i = 0; i < here.Length; i++) here[i] = windows[start + i];
+            yield return here;
+            done += here.Sum(w => (long)w.New);
+            progress?.Report(new EvaluationProgress(stage, done, windows.Tokens));
+            if (batch + 1 == batches || checkpoint?.IsDue == true) Save(batch + 1);
         }
+
+        void Save(int batchesDone) => checkpoint?.Save(new(number, batchesDone, done, number * windows.Tokens + done), sums);
     }
 }

@@ -8,7 +8,7 @@ namespace Parsimony.Evaluation;
 /// Sums over tokens from which <see cref="ReconstructionReport"/> and the mean activation follow. What needs the mean needs the
 /// activations again: <see cref="Add"/> all batches, then <see cref="AddDeviations"/> all of them in the same order.
 /// </summary>
-internal sealed class ReconstructionStatistics : IDisposable
+internal sealed class ReconstructionStatistics : IPartialSums, IDisposable
 {
     private readonly Tensor sum;                    // [d_out], float64
     private readonly Tensor fired;                  // [d_sae], int64
@@ -84,6 +84,28 @@ internal sealed class ReconstructionStatistics : IDisposable
         L1 = latents / explained.Tokens,
         Sparsity = SparsityReport.FromCounts(fired.data<long>().ToArray(), explained.Tokens),
     };
+
+    public IReadOnlyDictionary<string, double[]> Save() => new Dictionary<string, double[]>
+    {
+        ["sum"] = sum.data<double>().ToArray(),
+        ["fired"] = [.. fired.data<long>().Select(count => (double)count)],
+        ["explained"] = explained.Save(),
+        ["squared_residuals"] = [.. squaredResiduals],
+        ["scalars"] = [latents, cosines, ratios, squaredNorms, products, legacy, tokensWithNorm, tokensOffMean, deviationsSeen],
+    };
+
+    public void Restore(IReadOnlyDictionary<string, double[]> saved)
+    {
+        using var scope = NewDisposeScope();
+        sum.copy_(tensor(saved["sum"], ScalarType.Float64));
+        fired.copy_(tensor(saved["fired"], ScalarType.Float64));
+        explained.Restore(saved["explained"]);
+        squaredResiduals.Clear();
+        squaredResiduals.AddRange(saved["squared_residuals"]);
+        double[] s = saved["scalars"];
+        (latents, cosines, ratios, squaredNorms, products, legacy) = (s[0], s[1], s[2], s[3], s[4], s[5]);
+        (tokensWithNorm, tokensOffMean, deviationsSeen) = ((long)s[6], (long)s[7], (long)s[8]);
+    }
 
     private static double[] Rows(Tensor squares)
     {

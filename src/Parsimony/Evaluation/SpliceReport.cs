@@ -35,6 +35,9 @@ public sealed record SpliceReport
     /// <summary>The same with the activation's mean in its place.</summary>
     public required double KlMeanAblated { get; init; }
 
+    /// <summary>Tokens that were predicted; the losses and divergences are means over them.</summary>
+    public required long Predictions { get; init; }
+
     /// <summary>How well the SAE reconstructs the activations of these tokens, and how sparsely.</summary>
     public required ReconstructionReport Reconstruction { get; init; }
 
@@ -55,6 +58,12 @@ public sealed record SpliceReport
 
     /// <summary>Fraction of latents that never fired on these tokens, 0..1.</summary>
     public double DeadFraction => Sparsity.DeadFraction;
+
+    /// <summary>Perplexity of the plain model, exp(<see cref="CeClean"/>), per token of its tokenizer.</summary>
+    public double PerplexityClean => Math.Exp(CeClean);
+
+    /// <summary>The same with the reconstruction in place.</summary>
+    public double PerplexitySpliced => Math.Exp(CeSpliced);
 
     /// <summary>(CE_zero - CE_spliced) / (CE_zero - CE_clean): 1 loses nothing, 0 is as bad as zeros. To be shown with its three losses.
     /// NaN when zeros cost nothing.</summary>

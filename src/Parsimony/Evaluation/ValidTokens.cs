@@ -2,30 +2,36 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Evaluation;
 
-/// <summary>Which positions of a batch are tokens: contexts shorter than the longest are padded on the right, and padding counts nowhere.</summary>
+/// <summary>Which positions of a batch count: windows shorter than the longest are padded on the right, and neither padding nor what an earlier window has counted does.</summary>
 internal static class ValidTokens
 {
-    /// <summary>The rows of <c>[batch, longest, width]</c> that are tokens, as <c>[tokens, width]</c>, context by context.</summary>
-    /// <param name="padded">One row per context.</param>
-    /// <param name="contexts">The contexts, unpadded.</param>
-    /// <param name="withoutLast">Leave out the last so many tokens of each context: 1 keeps those after which a token is predicted.</param>
-    public static Tensor Of(Tensor padded, IReadOnlyList<int[]> contexts, int withoutLast = 0)
+    /// <summary>The rows of <c>[batch, longest, width]</c> that are tokens which count, as <c>[tokens, width]</c>, window by window.</summary>
+    /// <param name="padded">One row per window.</param>
+    /// <param name="windows">The windows, unpadded.</param>
+    public static Tensor Of(Tensor padded, IReadOnlyList<EvaluationWindow> windows) => Rows(padded, windows, w => (w.Seen, w.Ids.Length));
+
+    /// <summary>Those after which a token is predicted, in the order of <see cref="Targets"/>.</summary>
+    public static Tensor BeforeTargets(Tensor padded, IReadOnlyList<EvaluationWindow> windows) =>
+        Rows(padded, windows, w => (w.FirstPredicted - 1, w.Ids.Length - 1));
+
+    /// <summary>The tokens to be predicted, <c>[predictions]</c> int64: all that count and have another before them in their window.</summary>
+    public static Tensor Targets(IReadOnlyList<EvaluationWindow> windows) =>
+        tensor(windows.SelectMany(w => w.Ids.Skip(w.FirstPredicted)).Select(id => (long)id).ToArray(), device: CPU);
+
+    /// <summary>The windows as one tensor <c>[batch, longest]</c>, int64, padded with token 0.</summary>
+    public static Tensor Padded(IReadOnlyList<EvaluationWindow> windows)
+    {
+        int longest = windows.Max(w => w.Ids.Length);
+        return tensor(windows.SelectMany(w => Enumerable.Range(0, longest).Select(t => t < w.Ids.Length ? (long)w.Ids[t] : 0)).ToArray(), [windows.Count, longest], device: CPU);
+    }
+
+    private static Tensor Rows(Tensor padded, IReadOnlyList<EvaluationWindow> windows, Func<EvaluationWindow, (int From, int To)> range)
     {
         long longest = padded.size(1);
         var flat = padded.reshape(-1, padded.size(-1));
-        if (withoutLast == 0 && contexts.All(c => c.Length == longest)) return flat;
-        var rows = contexts.SelectMany((c, row) => Enumerable.Range(0, c.Length - withoutLast).Select(t => row * longest + t));
+        if (windows.All(w => range(w) == (0, longest))) return flat;
+        var rows = windows.SelectMany((w, row) => Enumerable.Range(range(w).From, range(w).To - range(w).From).Select(t => row * longest + t));
         using var index = tensor(rows.ToArray(), device: padded.device);
         return flat.index_select(0, index);
-    }
-
-    /// <summary>The tokens to be predicted, <c>[predictions]</c> int64: all but the first of each context.</summary>
-    public static Tensor Targets(IReadOnlyList<int[]> contexts) => tensor(contexts.SelectMany(c => c.Skip(1)).Select(id => (long)id).ToArray(), device: CPU);
-
-    /// <summary>The contexts as one tensor <c>[batch, longest]</c>, int64, padded with token 0.</summary>
-    public static Tensor Padded(IReadOnlyList<int[]> contexts)
-    {
-        int longest = contexts.Max(c => c.Length);
-        return tensor(contexts.SelectMany(c => Enumerable.Range(0, longest).Select(t => t < c.Length ? (long)c[t] : 0)).ToArray(), [contexts.Count, longest], device: CPU);
     }
 }

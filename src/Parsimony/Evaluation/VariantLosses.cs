@@ -12,29 +12,41 @@ namespace Parsimony.Evaluation;
 /// <param name="model">Not owned.</param>
 /// <param name="variants">The taps that make the variants; the first is what the others are compared with. null is the plain model.</param>
 /// <param name="divergence">Whether to measure it; else <see cref="Kl"/> is 0.</param>
-internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> variants, bool divergence = true)
+internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> variants, bool divergence = true) : IPartialSums
 {
     private readonly double[] nats = new double[variants.Count], kl = new double[variants.Count];
-    private long predictions;
+
+    /// <summary>Tokens predicted so far.</summary>
+    public long Predictions { get; private set; }
 
     /// <summary>Mean of -log p(next token) of a variant, nats per token.</summary>
-    public double Ce(int variant) => nats[variant] / predictions;
+    public double Ce(int variant) => nats[variant] / Predictions;
 
     /// <summary>Mean of KL(first variant || this one) over the same predictions, nats per token.</summary>
-    public double Kl(int variant) => kl[variant] / predictions;
+    public double Kl(int variant) => kl[variant] / Predictions;
 
     /// <summary>Counts a batch.</summary>
     /// <param name="state">Where the variants part.</param>
-    /// <param name="contexts">The tokens of the batch.</param>
-    public void Add(HookState state, IReadOnlyList<int[]> contexts)
+    /// <param name="windows">The tokens of the batch.</param>
+    public void Add(HookState state, IReadOnlyList<EvaluationWindow> windows)
     {
         using var scope = NewDisposeScope();
-        var targets = ValidTokens.Targets(contexts).to(state.Activation.device);
-        List<Tensor> residuals = [.. model.ResidualsFrom(state, variants).Select(x => ValidTokens.Of(x, contexts, withoutLast: 1))];
+        var targets = ValidTokens.Targets(windows).to(state.Activation.device);
+        List<Tensor> residuals = [.. model.ResidualsFrom(state, variants).Select(x => ValidTokens.BeforeTargets(x, windows))];
         long chunk = Math.Max(1, NextTokenLoss.LogitsAtATime / model.Config.DVocab);
         for (long start = 0; start < targets.numel(); start += chunk)
             AddChunk(residuals, targets, start, Math.Min(chunk, targets.numel() - start));
-        predictions += targets.numel();
+        Predictions += targets.numel();
+    }
+
+    public IReadOnlyDictionary<string, double[]> Save() =>
+        new Dictionary<string, double[]> { ["nats"] = nats, ["kl"] = kl, ["predictions"] = [Predictions] };
+
+    public void Restore(IReadOnlyDictionary<string, double[]> saved)
+    {
+        saved["nats"].CopyTo(nats, 0);
+        saved["kl"].CopyTo(kl, 0);
+        Predictions = (long)saved["predictions"][0];
     }
 
     private void AddChunk(List<Tensor> residuals, Tensor targets, long start, long count)

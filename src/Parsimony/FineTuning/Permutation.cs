@@ -11,6 +11,7 @@ internal enum RandomUse
     Minibatches = 4,
     Sampling = 5,
     Rewards = 6,
+    Measuring = 7,
 }
 
 /// <summary>

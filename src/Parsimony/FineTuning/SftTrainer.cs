@@ -63,7 +63,7 @@ public sealed class SftTrainer
             least => LatentMask.Evidence(LatentMask.Firings(sae, prefixes, train.Select(e => e.Tokens)), least));
         using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train), mayMove);
         var order = new ExampleOrder(train.Count, options.BatchSize, options.Shuffle, options.Seed);
-        bool recomputes = options.Recompute ?? KeepsTooMuch();
+        bool recomputes = options.Recompute ?? KeepsTooMuch(model, at, options);
         using var withGradient = enable_grad();
         while (run.Step < options.Steps)
         {
@@ -104,12 +104,11 @@ public sealed class SftTrainer
     }
 
     /// <summary>Whether what the layers above the hook would keep for the backward pass is more than a quarter of the free memory, or their weights do not stay either.</summary>
-    private bool KeepsTooMuch()
-    {
-        const long numbers = 9; // of d_model, by token and layer: norm, q, k, v, mixed values, and the four of the MLP's input
-        long kept = sizeof(float) * numbers * model.Config.DModel * options.BatchSize * options.SequenceLength * (model.Config.NLayers - at.Layer);
-        return model.IsStreamed || kept > MachineMemory.Available / 4;
-    }
+    internal static bool KeepsTooMuch(Transformer model, HookPoint at, SftOptions options) => model.IsStreamed
+        || sizeof(float) * KeptNumbers(model.Config) * options.BatchSize * options.SequenceLength * (model.Config.NLayers - at.Layer) > MachineMemory.Available / 4;
+
+    /// <summary>Numbers that a layer keeps of a token for its backward pass, about: two norms' inputs, q, k, v and what is mixed of them, the MLP's input and its nonlinearity's.</summary>
+    internal static long KeptNumbers(IModelConfig config) => 7L * config.DModel + (config.GatedMlp ? 3 : 1) * config.DMlp;
 
     private void CheckExamples(IReadOnlyList<SftExample> examples)
     {

@@ -50,6 +50,9 @@ public sealed record RunReport
     /// <summary>Whether the evaluation text is another file than the autoencoder was trained on, or documents that were held out of it; null when that is not known.</summary>
     public bool? HeldOut { get; init; }
 
+    /// <summary>Under what conditions all these were measured.</summary>
+    public EvaluationSummary? Evaluation { get; init; }
+
     /// <summary>Mean squared length of the residual, squared activation units.</summary>
     public double? Mse { get; init; }
 
@@ -100,6 +103,9 @@ public sealed record RunReport
 
     /// <summary>What fine-tuning the dials did to held-out loss.</summary>
     public FinetuneSummary? Finetune { get; init; }
+
+    /// <summary>What learning the dials from rewards did.</summary>
+    public RlhfSummary? Rlhf { get; init; }
 
     /// <summary>Wall-clock seconds of each step, in the order they ran.</summary>
     public IReadOnlyDictionary<string, double>? Seconds { get; init; }

@@ -40,11 +40,12 @@ internal static class SpliceSection
             ? $" The autoencoder closes {Number.Percent(recovered)} of the gap between a silenced layer and the plain model." : "";
         string divergence = r is { KlSpliced: { } kl, KlZeroAblated: { } klZero }
             ? $" Its predictions are {Number.Loss(kl)} nats per token (KL) from the plain model’s, a silenced layer’s {Number.Loss(klZero)}." : "";
+        string conditions = r.Evaluation is { } evaluation ? $" Measured under the {Html.Escape(evaluation.Conditions)}." : "";
         return $"""
             <figure>
             <h3>Loss on {Html.Escape(r.EvaluatedText ?? "held-out text")} <small>nats per token</small></h3>
             {Bars.Table([$"what stands at {r.Hook ?? "the hook"}", "excess", "loss", "change"], rows)}
-            <figcaption>Bars show the loss above the plain model’s.{kept}{divergence}</figcaption>
+            <figcaption>Bars show the loss above the plain model’s.{kept}{divergence}{conditions}</figcaption>
             </figure>
             """;
     }

@@ -10,6 +10,11 @@ namespace Parsimony.Tokens;
 /// <param name="Bad">What of the text could not be read.</param>
 public sealed record PackedText(IReadOnlyList<int[]> Contexts, int Documents, BadRecords Bad);
 
+/// <summary>A text as one stream of ids.</summary>
+/// <param name="Ids">All of them.</param>
+/// <param name="Documents">From how many documents they are.</param>
+public sealed record StreamedText(int[] Ids, int Documents);
+
 /// <summary>Documents, one after the other, cut into contexts of one length.</summary>
 public static class ContextPacker
 {
@@ -76,6 +81,23 @@ public static class ContextPacker
     /// <exception cref="InvalidDataException">The file is broken, or its text is shorter than one context.</exception>
     public static IReadOnlyList<int[]> PackFile(string path, Tokenizer tokenizer, int sequenceLength, TextOptions? options = null, int? limit = null) =>
         Pack(Corpus.Open(path, options), tokenizer, sequenceLength, null, limit).Contexts;
+
+    /// <summary>A text as one stream, nothing dropped: the begin-of-text token before each document and the end-of-text token between two, where the tokenizer
+    /// has them; behind the last document there is none.</summary>
+    /// <param name="pieces">Documents in pieces, as <see cref="Documents.Read"/> gives them.</param>
+    /// <param name="tokenizer">Makes the ids.</param>
+    public static StreamedText Stream(IEnumerable<TextPiece> pieces, Tokenizer tokenizer)
+    {
+        var (ids, documents, startsDocument, length) = (new List<int>(), 0, true, 0);
+        foreach (var (text, endsDocument) in pieces)
+        {
+            Append(ids, text, startsDocument, endsDocument: false, tokenizer);
+            length = ids.Count;
+            Append(ids, "", startsDocument: false, endsDocument, tokenizer);
+            if (startsDocument = endsDocument) documents++;
+        }
+        return new([.. ids[..length]], documents);
+    }
 
     /// <summary>Contexts as one tensor.</summary>
     /// <param name="contexts">At least one, all of the same length.</param>

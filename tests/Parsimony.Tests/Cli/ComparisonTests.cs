@@ -46,8 +46,9 @@ public sealed class ComparisonTests : IDisposable
             "--sequence-length", "32", "--layer-sweep", "false").Output, StringComparison.Ordinal);
         string[] evaluate = ["evaluate", output, "--text", heldOut, "--sequence-length", "32", "--layer-sweep", "false"];
         Assert.Equal(["plain", "topk-4"], Json([.. evaluate, "--json"]).EnumerateArray().Select(r => r.GetProperty("name").GetString()));
-        var (code, table, error) = Invoke(CancellationToken.None, "train", sweep); // trained already: evaluated again, and shown
+        var (code, table, error) = Invoke(CancellationToken.None, "train", sweep); // trained and measured already: shown
         Assert.True(code == 0, error);
+        foreach (string name in (string[])["topk-4", "plain"]) Assert.Contains($"evaluate {name}: measured already", error, StringComparison.Ordinal);
         foreach (string says in (string[])["recovered", "in training", "topk-4", "plain"]) Assert.Contains(says, table, StringComparison.Ordinal);
         Assert.Contains("Leave it out", Invoke(CancellationToken.None, [.. evaluate, "--out", folder.File("one")]).Error, StringComparison.Ordinal);
     }
@@ -70,6 +71,30 @@ public sealed class ComparisonTests : IDisposable
         Assert.True(code == 0, error);
         Assert.Equal(1, JsonDocument.Parse(output).RootElement.GetArrayLength());
         Assert.Contains("left out, not trained to their end: gated", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_measured_already_is_not_measured_again_unless_asked_for()
+    {
+        Write(""" "runs": [ { "name": "topk-4", "architecture": "topk", "k": 4 }, { "name": "gated", "architecture": "gated" } ] """);
+        string table = Figures(Json("train", sweep, "--json"));
+        string[] evaluate = ["evaluate", output, "--text", heldOut, "--sequence-length", "32", "--layer-sweep", "false", "--json"];
+        File.Delete(Path.Combine(output, "gated", "report.json"));
+        string Again(params string[] more)
+        {
+            var (code, json, error) = Invoke(CancellationToken.None, [.. evaluate, .. more]);
+            Assert.True(code == 0, error);
+            var rows = JsonDocument.Parse(json).RootElement;
+            Assert.Equal(table.Split('\n').Order(), Figures(rows).Split('\n').Order());
+            Assert.All(rows.EnumerateArray(), row => Assert.StartsWith("article's protocol", row.GetProperty("conditions").GetString(), StringComparison.Ordinal));
+            return error;
+        }
+        string one = Again();
+        Assert.Contains("evaluate topk-4: measured already", one, StringComparison.Ordinal);
+        Assert.DoesNotContain("evaluate gated: measured already", one, StringComparison.Ordinal);
+        Assert.Contains("evaluate gated: measured already", Again(), StringComparison.Ordinal);
+        Assert.DoesNotContain("measured already", Again("--again"), StringComparison.Ordinal);
+        Assert.DoesNotContain("measured already", Invoke(CancellationToken.None, [.. evaluate, "--max-contexts", "5"]).Error, StringComparison.Ordinal); // other options
     }
 
     [Fact]

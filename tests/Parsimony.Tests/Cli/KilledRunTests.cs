@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Parsimony.Evaluation;
 using Parsimony.Files;
+using Parsimony.Models;
+using Parsimony.Reporting;
 using Parsimony.Training;
 using Xunit;
 
@@ -83,6 +86,38 @@ public sealed class KilledRunTests : IDisposable
             string[] files = [.. ((string[])[Config, Weights, Checkpoint]).Select(file => Path.Combine(name, file))];
             Assert.Equal(files, Same(files));
             Assert.Equal(Timeless(Path.Combine(whole, name)), Timeless(Path.Combine(killed, name)));
+        }
+    }
+
+    [Fact]
+    public void An_evaluation_killed_at_random_moments_and_started_again_ends_in_the_very_figures_of_one_that_was_not()
+    {
+        const int stride = 8;
+        long tokens = File.ReadAllText(text).Length;
+        string[] evaluate =
+        [
+            "evaluate", SomeFolder.Sae(folder.File("sae"), model, dSae: 64), "--model", model, "--text", text, "--threads", "1", "--protocol", "strided", "--sequence-length", "24",
+            "--stride", $"{stride}", "--batch-contexts", "8", "--checkpoint-every-seconds", "0", "--out",
+        ];
+        RunBoth(evaluate, Done, 3 * tokens, kills: 4);
+        Assert.Equal(Figures(whole), Figures(killed));
+        Assert.Equal(["config.json", "report.json"], Directory.GetFiles(killed).Select(file => Path.GetFileName(file)).Order());
+
+        // Both passes of the figures, and that of the layer sweep.
+        long Done() => File.Exists(Path.Combine(killed, "report.json")) ? 3 * tokens : Saved("evaluation.safetensors") + Saved("layer-sweep.safetensors");
+
+        long Saved(string name)
+        {
+            string file = Path.Combine(killed, name);
+            if (!File.Exists(file)) return 0;
+            using var saved = SafetensorsFile.Open(file);
+            return Json.Parse<EvaluationPosition>(saved.Metadata["evaluation"], file).TokensDone;
+        }
+
+        static string Figures(string run)
+        {
+            var report = RunReport.Load(Path.Combine(run, "report.json"));
+            return (report with { Date = null, Seconds = null, Evaluation = report.Evaluation! with { TokensPerSecond = 0, LayerSweepSeconds = 0 } }).ToJson();
         }
     }
 

@@ -32,7 +32,9 @@ public sealed class DecoderReportTests
         var cosines = unit.mm(unit.t());
         cosines.diagonal().fill_(-1);
         var largest = cosines.amax([1]);
-        var report = DecoderReport.Of(sae);
+        var compared = new Compared();
+        var report = DecoderReport.Of(sae, compared);
+        Assert.Equal((6, DecoderReport.Pairs(4500)), (compared.Told.Count, compared.Told[^1]));
         Assert.Equal(largest.mean().item<float>(), report.MaxCosineMean, 1e-6);
         Assert.Equal(largest.quantile(tensor(0.95f)).item<float>(), report.MaxCosineP95, 1e-6);
         Assert.Equal(nn.functional.cosine_similarity(sae.WEnc.t(), rows, 1, 1e-8).mean().item<float>(), report.EncoderCosineMean!.Value, 1e-6);
@@ -58,5 +60,12 @@ public sealed class DecoderReportTests
         Assert.InRange(report.MaxCosineMean, 0, 1);
         Assert.InRange(report.MaxCosineP95, report.MaxCosineMean, 1);
         Assert.Equal(sae is Transcoder, report.EncoderCosineMean is null);
+    }
+
+    private sealed class Compared : IProgress<long>
+    {
+        public List<long> Told { get; } = [];
+
+        public void Report(long value) => Told.Add(value);
     }
 }

@@ -19,6 +19,16 @@ public sealed class ContextPackerTests
     }
 
     [Fact]
+    public void A_stream_drops_nothing_and_has_end_of_text_between_documents_only()
+    {
+        var stream = ContextPacker.Stream([new("hello", true), new("hello", false), new(" hello", true), new("help", true)], Tiny);
+        Assert.Equal([260, 0, 260, 261, 0, 257, 109, 113], stream.Ids);
+        Assert.Equal(3, stream.Documents);
+        var begun = TinyTokenizer.Load(json => json["pre_tokenizer"]!["add_prefix_space"] = true);
+        Assert.Equal([261, 11, 260], ContextPacker.Stream([new("hello", false), new("\nhello", true)], begun).Ids);
+    }
+
+    [Fact]
     public void A_document_in_pieces_is_packed_as_if_it_were_whole()
     {
         var word = TokenizerTests.AnyText.Select(text => text.Length > 8 ? text[..8] : text);

@@ -18,9 +18,6 @@ internal sealed class PolicyTask(
 
     public PolicyOptions Options => options;
 
-    /// <summary>The model's last residual stream is this wide.</summary>
-    public int DModel => model.Config.DModel;
-
     /// <summary>The model with the dials as they are now.</summary>
     public Tap Policy(FeatureDials dials) => dials.Splice(sae, options.Mode);
 
@@ -31,15 +28,17 @@ internal sealed class PolicyTask(
     /// <summary>Samples the step's batch: the responses to one prompt stand side by side.</summary>
     public Rollout Sample(long step, Tap? tap, CancellationToken cancellation) => Rollout.Draw(
         model, tap, [.. order.Batch(step).SelectMany(i => Enumerable.Repeat(prompts[i], options.ResponsesPerPrompt))],
-        new SamplingOptions
-        {
-            MaxNewTokens = options.MaxNewTokens,
-            Temperature = options.Temperature,
-            TopK = options.TopK,
-            TopP = options.TopP,
-            Seed = Permutation.Seed(options.Seed, RandomUse.Sampling, step),
-        },
-        tokenizer.EndOfTextId, cancellation);
+        Sampling(Permutation.Seed(options.Seed, RandomUse.Sampling, step)), tokenizer.EndOfTextId, cancellation);
+
+    /// <summary>How tokens are drawn.</summary>
+    public SamplingOptions Sampling(long seed) => new()
+    {
+        MaxNewTokens = options.MaxNewTokens,
+        Temperature = options.Temperature,
+        TopK = options.TopK,
+        TopP = options.TopP,
+        Seed = seed,
+    };
 
     /// <summary>Judges it.</summary>
     public RolloutRewards Judge(Rollout rollout, long step, CancellationToken cancellation) => RolloutRewards.Of(

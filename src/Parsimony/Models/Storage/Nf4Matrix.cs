@@ -16,8 +16,6 @@ internal sealed class Nf4Matrix(long outputs, long inputs, Tensor codes, Nf4Scal
     /// <summary>Numbers of a block.</summary>
     public const int Block = 64;
 
-    private const long AtATime = 1L << 22; // numbers quantised at once: the temporaries are eight times as large as what comes out
-
     /// <summary>The sixteen values, by code.</summary>
     internal static readonly float[] Values =
     [
@@ -31,25 +29,11 @@ internal sealed class Nf4Matrix(long outputs, long inputs, Tensor codes, Nf4Scal
     public static Nf4Matrix Quantised(Tensor weight, bool doubleQuantised)
     {
         using var scope = NewDisposeScope();
-        var flat = weight.reshape(-1);
-        long numbers = flat.size(0);
-        var codes = empty(Blocks(numbers) * Block / 2, ScalarType.Byte, weight.device);
-        var absmax = empty(Blocks(numbers), ScalarType.Float32, weight.device);
-        float[] between = [.. Enumerable.Range(0, 15).Select(i => (Values[i] + Values[i + 1]) / 2)];
-        var midpoints = tensor(between).to(weight.device);
-        for (long at = 0; at < numbers; at += AtATime)
-        {
-            using var step = NewDisposeScope();
-            long count = Math.Min(AtATime, numbers - at), padded = Blocks(count) * Block;
-            var part = flat.narrow(0, at, count);
-            if (padded > count) part = cat([part, zeros(padded - count, ScalarType.Float32, weight.device)]);
-            part = part.view(-1, Block);
-            var largest = part.abs().amax([1]);
-            var divisor = largest.where(largest > 0, ones_like(largest)).unsqueeze(1); // a block of zeros
-            var nearest = bucketize(part / divisor, midpoints, true, false).view(-1, 2);
-            codes.narrow(0, at / 2, padded / 2).copy_((nearest.select(1, 0) * 16 + nearest.select(1, 1)).to(ScalarType.Byte));
-            absmax.narrow(0, at / Block, padded / Block).copy_(largest);
-        }
+        var flat = weight.cpu().contiguous().view(-1);
+        long blocks = Blocks(flat.size(0));
+        Tensor codes = empty(blocks * Block / 2, ScalarType.Byte), absmax = empty(blocks, ScalarType.Float32);
+        Nf4Kernel.Encode(flat, codes, absmax);
+        (codes, absmax) = (codes.to(weight.device), absmax.to(weight.device));
         var scales = doubleQuantised ? Nf4Scales.Quantised(absmax) : new Nf4Scales(absmax.DetachFromDisposeScope());
         return new Nf4Matrix(weight.size(0), weight.size(1), codes.DetachFromDisposeScope(), scales);
     }
