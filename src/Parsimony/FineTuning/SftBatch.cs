@@ -19,14 +19,8 @@ internal sealed class SftBatch
         TokensSeen = examples.Sum(e => e.Tokens.Length);
         // Positions are told by their index, never by a token id: end of text and padding are often the same id.
         int longest = Rows.Max(row => row.Length);
-<<<<<<< HEAD
-        var predicted = examples.SelectMany((e, row) => Enumerable.Range(0, e.Tokens.Length).Where(e.IsTarget).Select(t => (Row: row, Token: t))).ToArray();
-        positions = [.. predicted.Select(p => (long)p.Row * longest + p.Token - 1)];
-        long[] order = [.. predicted.Select(p => (long)Rows[p.Row][p.Token])];
-=======
         positions = [.. examples.SelectMany((e, row) => Enumerable.Range(1, e.Tokens.Length - 1).Where(e.IsTarget).Select(t => (long)row * longest + t - 1))];
         long[] order = [.. examples.SelectMany(e => e.Tokens.Where((_, t) => e.IsTarget(t))).Select(id => (long)id)];
->>>>>>> main
         targets = targetOrder?.Invoke(Targets) is { } permuted ? [.. permuted.Select(i => order[i])] : order;
     }
 
