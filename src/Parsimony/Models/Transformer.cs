@@ -90,7 +90,7 @@ public sealed class Transformer : IDisposable
             parts.Done(layer);
         }
         cache?.Advance(length);
-        return Unembed(lastOnly ? x.narrow(1, length - 1, 1) : x).MoveToOuterDisposeScope();
+        return Unembed(lastOnly ? x.narrow(1, length - 1, 1).contiguous() : x).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs up to a hook point and halts before its tap. Later layers are neither run nor read.</summary>
