@@ -21,7 +21,7 @@ internal sealed class DistinctTokens
     {
         if (config.RotaryWidth == 0 || tokens.numel() < Fewest || is_grad_enabled()) return null;
         using var scope = NewDisposeScope();
-        var (values, which, _) = tokens.view(-1).unique(sorted: true, return_inverse: true);
+        var (values, which, _) = tokens.reshape(-1).unique(sorted: true, return_inverse: true);
         if (values.numel() > MostOfAll * tokens.numel()) return null;
         var first = zeros_like(values);
         first.scatter_(0, which!, arange(tokens.numel(), ScalarType.Int64, tokens.device));

@@ -74,8 +74,8 @@ public sealed class RlhfCommandTests : IDisposable
         string config = Path.Combine(folder, "rewards.json");
         File.WriteAllText(config, """{"rewards": {"length": {"longest_tokens": 3}, "end_of_text": {"weight": 2}}}""");
         var r = Json("rlhf", run, "--prompts", prompts, "--config", config, "--steps", "1", "--batch-size", "4", "--max-new-tokens", "4", "--continuations", "4", "--null-run", "false", "--json");
-        Assert.False(r.GetProperty("rlhf").TryGetProperty("hits_rewarded_before", out _));
-        Assert.False(r.GetProperty("rlhf").TryGetProperty("perplexity_before", out _));
+        Assert.Equal(JsonValueKind.Null, r.GetProperty("rlhf").GetProperty("hits_rewarded_before").ValueKind);
+        Assert.Equal(JsonValueKind.Null, r.GetProperty("rlhf").GetProperty("perplexity_before").ValueKind);
         Assert.Contains("lexicon is not given; allowed: a word list, or rewards in a --config file",
             Fail(2, "rlhf", run, "--prompts", prompts), StringComparison.Ordinal);
     }
