@@ -21,6 +21,15 @@ internal sealed record DemoOptions
     [Description("steps of fine-tuning, and of its null run")]
     public long FinetuneSteps { get; init; } = 300;
 
+    [Description("also teach the model gentler stories: PPO on the dials, rewarded for no words of fear and violence")]
+    public bool Rlhf { get; init; }
+
+    [Description("steps of PPO, and of its null run")]
+    public long RlhfSteps { get; init; } = 20;
+
+    [Description("continuations that PPO is measured on, before and after")]
+    public int Continuations { get; init; } = 2000;
+
     [Description("seed of everything")]
     public long Seed { get; init; }
 }
@@ -30,7 +39,7 @@ internal static class DemoCommand
 {
     public static Command Create() => CliCommand.Create<DemoOptions>(
         "demo", "Runs everything on the bundled model: train an SAE, splice it in, evaluate, fine-tune its dials, write the report.",
-        Run, ["parsimony demo", "parsimony demo --json --seed 1 --out runs/demo-1"]);
+        Run, ["parsimony demo", "parsimony demo --rlhf", "parsimony demo --json --seed 1 --out runs/demo-1"]);
 
     private static RunReport Run(DemoOptions options, Terminal terminal)
     {
@@ -42,9 +51,11 @@ internal static class DemoCommand
         using var sae = LoadedSae.Open(options.Out, model);
         EvaluateCommand.Run(sae, Evaluate(options, model.Folder), run, terminal);
         FinetuneCommand.Run(sae, Finetune(options, model.Folder), run, terminal);
+        if (options.Rlhf) GentlerStories.Run(sae, options, run, terminal);
         var report = ReportCommand.Run(sae, Report(options), run, terminal);
         terminal.Say("");
         Print(report, terminal);
+        if (report.Rlhf is { } rlhf) RlhfCommand.Print(rlhf, run, terminal);
         terminal.Say($"\nreport: {run.Html}   ({clock.Elapsed.TotalSeconds:0} s)");
         return report;
     }

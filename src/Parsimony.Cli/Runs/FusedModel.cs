@@ -56,7 +56,7 @@ internal sealed class FusedModel : IDisposable
 
     /// <summary>Continues prompts; see <see cref="Generation.Generate"/>.</summary>
     public int[][] Generate(int[][] prompts, SamplingOptions sampling, Action<int> onToken, CancellationToken cancellation) =>
-        Generation.Generate(Model, prompts, sampling, Tap, Tokenizer.EndOfTextId, (_, id) => onToken(id), cancellation);
+        Generation.Generate(Model, prompts, sampling, Tap, Tokenizer.EndOfTextId, (_, id) => onToken(id), cancellation: cancellation);
 
     public void Dispose()
     {

@@ -19,6 +19,9 @@ internal sealed class RunFolder
     public string Adapter => Path.Combine(Folder, "adapter");
     public string FineTuning => Path.Combine(Folder, "finetune");
     public string NullRun => Path.Combine(Folder, "finetune-null");
+    public string Rlhf => Path.Combine(Folder, "rlhf");
+    public string RlhfNull => Path.Combine(Folder, "rlhf-null");
+    public string RlhfAdapter => Path.Combine(Rlhf, "adapter");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
     public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");

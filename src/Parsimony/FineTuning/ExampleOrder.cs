@@ -1,7 +1,7 @@
 namespace Parsimony.FineTuning;
 
 /// <summary>Which examples each step takes: one epoch after another without a gap, each in its own order. A pure function of the step.</summary>
-internal sealed class ExampleOrder(int count, SftOptions options)
+internal sealed class ExampleOrder(int count, int batchSize, bool shuffle, long seed)
 {
     private long epoch = -1;
     private int[] order = [];
@@ -9,10 +9,10 @@ internal sealed class ExampleOrder(int count, SftOptions options)
     /// <summary>The examples of a step, by index.</summary>
     public int[] Batch(long step)
     {
-        var batch = new int[options.BatchSize];
+        var batch = new int[batchSize];
         for (int i = 0; i < batch.Length; i++)
         {
-            long position = step * options.BatchSize + i;
+            long position = step * batchSize + i;
             Enter(position / count);
             batch[i] = order[position % count];
         }
@@ -23,6 +23,6 @@ internal sealed class ExampleOrder(int count, SftOptions options)
     {
         if (wanted == epoch) return;
         epoch = wanted;
-        order = options.Shuffle ? Permutation.Draw(count, options.Seed, RandomUse.ExampleOrder, epoch) : [.. Enumerable.Range(0, count)];
+        order = shuffle ? Permutation.Draw(count, seed, RandomUse.ExampleOrder, epoch) : [.. Enumerable.Range(0, count)];
     }
 }

@@ -44,6 +44,18 @@ public static class LatentMask
     /// <exception cref="ArgumentException">A latent is not one of the SAE's.</exception>
     public static Tensor Freeze(int dSae, IEnumerable<int> latents) => Marked(dSae, latents, inside: false);
 
+    /// <summary>The latents that options let move, <c>[d_sae]</c>, Bool; null when all may.</summary>
+    internal static Tensor? MayMove(
+        ISparseAutoencoder sae, IReadOnlyList<int>? allowed, IReadOnlyList<int>? frozen, long minFirings, Func<long, Tensor> evidence)
+    {
+        using var scope = NewDisposeScope();
+        var masks = new List<Tensor>();
+        if (allowed is not null) masks.Add(Allow(sae.DSae, allowed));
+        if (frozen is not null) masks.Add(Freeze(sae.DSae, frozen));
+        if (minFirings > 0) masks.Add(evidence(minFirings));
+        return masks.Count == 0 ? null : masks.Aggregate((a, b) => a & b).to(sae.WDec.device).MoveToOuterDisposeScope();
+    }
+
     private static Tensor Marked(int dSae, IEnumerable<int> latents, bool inside)
     {
         var marks = new bool[dSae];

@@ -2,12 +2,16 @@ using Parsimony.Activations;
 
 namespace Parsimony.FineTuning;
 
-/// <summary>What a random permutation is for; uses of one seed do not share numbers.</summary>
+/// <summary>What random numbers are for; uses of one seed do not share numbers.</summary>
 internal enum RandomUse
 {
     HoldOut = 1,
     ExampleOrder = 2,
     Labels = 3,
+    Minibatches = 4,
+    Sampling = 5,
+    Rewards = 6,
+    Measuring = 7,
 }
 
 /// <summary>
@@ -18,7 +22,7 @@ internal static class Permutation
 {
     public static int[] Draw(int count, long seed, RandomUse use, long index)
     {
-        ulong state = SplitMix64.Mix(SplitMix64.Mix((ulong)seed + SplitMix64.Gamma * (ulong)use) + (ulong)index);
+        ulong state = Start(seed, use, index);
         int[] order = [.. Enumerable.Range(0, count)];
         for (int i = count - 1; i > 0; i--)
         {
@@ -28,4 +32,10 @@ internal static class Permutation
         }
         return order;
     }
+
+    /// <summary>A seed for a generator of its own.</summary>
+    public static long Seed(long seed, RandomUse use, long index) => (long)Start(seed, use, index);
+
+    private static ulong Start(long seed, RandomUse use, long index) =>
+        SplitMix64.Mix(SplitMix64.Mix((ulong)seed + SplitMix64.Gamma * (ulong)use) + (ulong)index);
 }

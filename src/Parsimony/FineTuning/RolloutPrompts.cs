@@ -84,6 +84,20 @@ public sealed record RolloutPrompts
             $"'{path}' has no prompt to go on from{(tooLong > 0 ? $": all {tooLong} are longer than {options.PromptTokens} tokens" : "")}. Give other prompts{(tooLong > 0 ? ", or raise prompt_tokens" : "")}.");
     }
 
+    /// <summary>Holds a share of the prompts out, the same for the same seed. With a share of 0 or a single prompt both sides are all of them.</summary>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="heldOutFraction">0 or more and below 1.</param>
+    /// <param name="seed">Decides which.</param>
+    public static (IReadOnlyList<RolloutPrompt> Train, IReadOnlyList<RolloutPrompt> HeldOut) Split(IReadOnlyList<RolloutPrompt> prompts, double heldOutFraction, long seed)
+    {
+        if (heldOutFraction is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(
+            nameof(heldOutFraction), heldOutFraction, "the held-out fraction must be 0 or more and below 1.");
+        if (heldOutFraction == 0 || prompts.Count < 2) return (prompts, prompts);
+        int count = Math.Clamp((int)Math.Round(prompts.Count * heldOutFraction), 1, prompts.Count - 1);
+        var chosen = Permutation.Draw(prompts.Count, seed, RandomUse.HoldOut, 0).Take(count).ToHashSet();
+        return ([.. prompts.Where((_, i) => !chosen.Contains(i))], [.. prompts.Where((_, i) => chosen.Contains(i))]);
+    }
+
     private static IEnumerable<string> Lines(string path)
     {
         using var reader = TextFile.Open(path);

@@ -16,13 +16,11 @@ internal sealed class SftRun : IDisposable
     private readonly SftOptions options;
     private readonly string? folder;
     private readonly IReadOnlyDictionary<string, string> identity;
-    private readonly AdamW gammaOptimiser, shiftOptimiser;
-    private readonly Tensor? resting;                                                      // [d_sae], of latents whose dials may not move
+    private readonly DialOptimiser dials;
     private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly long tokensAtStart;
     private long targets;                                                                 // since the last log line
-    private bool dialsGiven;
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
     /// <param name="at">The hook point of the SAE.</param>
@@ -34,11 +32,9 @@ internal sealed class SftRun : IDisposable
     public SftRun(
         HookPoint at, ISparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity, Tensor? mayMove = null)
     {
-        resting = mayMove?.logical_not().DetachFromDisposeScope();
         (this.options, this.folder, this.identity) = (options, folder, identity);
-        Dials = new FeatureDials(at, sae.DSae);
-        gammaOptimiser = new AdamW(Dials.Gamma, options.LearningRate, options.WeightDecay, options.DecayOnScale ? -1 : 0); // c = 0: gamma = -1
-        shiftOptimiser = new AdamW(Dials.Shift, options.LearningRate, options.WeightDecay);
+        dials = new DialOptimiser(at, sae.DSae,
+            new(options.LearningRate, options.WeightDecay, options.DecayOnScale, options.MinScale, options.GroupLasso), mayMove);
         try
         {
             if (folder is not null) Resume();
@@ -51,21 +47,14 @@ internal sealed class SftRun : IDisposable
         tokensAtStart = TokensSeen;
     }
 
-    public FeatureDials Dials { get; }
+    public FeatureDials Dials => dials.Dials;
 
     public long Step { get; private set; }
 
     public long TokensSeen { get; private set; }
 
     /// <summary>How many numbers are learnt: c and d of each latent that may move.</summary>
-    public int TrainableParameters
-    {
-        get
-        {
-            using var scope = NewDisposeScope();
-            return 2 * (int)(Dials.DSae - (resting?.sum().item<long>() ?? 0));
-        }
-    }
+    public int TrainableParameters => dials.TrainableParameters;
 
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
     public static IReadOnlyDictionary<string, string> Identity(
@@ -78,32 +67,16 @@ internal sealed class SftRun : IDisposable
             data.AppendData(MemoryMarshal.AsBytes<int>(e.Tokens));
             if (e.Mask is not null) data.AppendData(MemoryMarshal.AsBytes<bool>(e.Mask));
         }
-        using var scope = NewDisposeScope();
-        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in sae.Weights.Values)
-            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.bytes); // a span holds less than 2 GiB
         // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
         var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", Recompute = null, HeldOutFraction = 0 };
-        return new Dictionary<string, string>
-        {
-            ["options"] = Json.WriteLine(stepOptions),
-            ["hook"] = at.ToString(),
-            ["model"] = model.Sha256 ?? "in memory",
-            ["sae"] = Convert.ToHexStringLower(weights.GetHashAndReset()),
-            ["examples"] = Convert.ToHexStringLower(data.GetHashAndReset()),
-        };
+        return RunIdentity.Of(model, at, sae, stepOptions, data);
     }
 
     /// <summary>One step of both optimisers, and what it adds to the counts.</summary>
     public void Update(IList<Tensor> gradients, Tensor lossSum, SftBatch batch)
     {
         using var noGradient = no_grad();
-        KeepResting(gradients);
-        gammaOptimiser.Step(gradients[0]);
-        shiftOptimiser.Step(gradients[1]);
-        KeepResting([Dials.Gamma, Dials.Shift]);                                           // decay of c moves gamma by itself
-        GroupLasso.Shrink(Dials.Gamma, Dials.Shift, options.LearningRate * options.GroupLasso);
-        if (options.MinScale is { } least) Dials.Gamma.clamp_min_(least - 1);
+        _ = dials.Step(gradients);
         nats.add_(lossSum.detach());
         targets += batch.Targets;
         TokensSeen += batch.TokensSeen;
@@ -120,8 +93,8 @@ internal sealed class SftRun : IDisposable
             $"the loss up to step {Step} is {loss}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
         nats.zero_();
         targets = 0;
-        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss,
-            RootMeanSquare(Dials.Gamma), RootMeanSquare(Dials.Shift), GroupLasso.Changed(Dials.Gamma, Dials.Shift),
+        var (gammaRms, shiftRms, changed) = dials.Distance();
+        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, gammaRms, shiftRms, changed,
             Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
         if (folder is not null) MetricsFile.Append(MetricsPath, line);
         return line;
@@ -140,17 +113,7 @@ internal sealed class SftRun : IDisposable
     }
 
     /// <summary>The dials are the caller's from here on.</summary>
-    public FeatureDials GiveDials()
-    {
-        dialsGiven = true;
-        return Dials;
-    }
-
-    private void KeepResting(IEnumerable<Tensor> tensors)
-    {
-        if (resting is null) return;
-        foreach (var t in tensors) t.masked_fill_(resting, 0);
-    }
+    public FeatureDials GiveDials() => dials.GiveDials();
 
     private void Resume()
     {
@@ -159,34 +122,20 @@ internal sealed class SftRun : IDisposable
         if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "tokens_seen", "targets_since_log"]) is { } counts)
         {
             (Step, TokensSeen, targets) = (counts["step"], counts["tokens_seen"], counts["targets_since_log"]);
-            gammaOptimiser.Steps = shiftOptimiser.Steps = Step;
+            dials.Steps = Step;
         }
         MetricsFile.TruncateTo<SftProgress>(MetricsPath, line => line.Step, Step);
     }
 
-    private Dictionary<string, Tensor> Tensors() => new()
-    {
-        ["gamma"] = Dials.Gamma,
-        ["gamma.exp_avg"] = gammaOptimiser.FirstMoment,
-        ["gamma.exp_avg_sq"] = gammaOptimiser.SecondMoment,
-        ["shift"] = Dials.Shift,
-        ["shift.exp_avg"] = shiftOptimiser.FirstMoment,
-        ["shift.exp_avg_sq"] = shiftOptimiser.SecondMoment,
-        ["nats_since_log"] = nats,
-    };
+    private Dictionary<string, Tensor> Tensors() => new(dials.Tensors()) { ["nats_since_log"] = nats };
 
     private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
 
     private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
 
-    private static double RootMeanSquare(Tensor t) => Math.Sqrt(t.square().mean().item<float>());
-
     public void Dispose()
     {
-        if (!dialsGiven) Dials.Dispose();
-        gammaOptimiser.Dispose();
-        shiftOptimiser.Dispose();
+        dials.Dispose();
         nats.Dispose();
-        resting?.Dispose();
     }
 }

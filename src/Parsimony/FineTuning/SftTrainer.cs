@@ -59,9 +59,10 @@ public sealed class SftTrainer
         var heldOutLoss = new HeldOutLoss(model, prefixes, heldOut, options.BatchSize, cancellation);
         double plain = heldOutLoss.Of(null), before = heldOutLoss.Of(Taps.Splice(at, sae, options.Mode));
 
-        using var mayMove = MayMove(train, prefixes);
+        using var mayMove = LatentMask.MayMove(sae, options.AllowLatents, options.FreezeLatents, options.MinFirings,
+            least => LatentMask.Evidence(LatentMask.Firings(sae, prefixes, train.Select(e => e.Tokens)), least));
         using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train), mayMove);
-        var order = new ExampleOrder(train.Count, options);
+        var order = new ExampleOrder(train.Count, options.BatchSize, options.Shuffle, options.Seed);
         bool recomputes = options.Recompute ?? KeepsTooMuch(model, at, options);
         using var withGradient = enable_grad();
         while (run.Step < options.Steps)
@@ -108,18 +109,6 @@ public sealed class SftTrainer
 
     /// <summary>Numbers that a layer keeps of a token for its backward pass, about: two norms' inputs, q, k, v and what is mixed of them, the MLP's input and its nonlinearity's.</summary>
     internal static long KeptNumbers(IModelConfig config) => 7L * config.DModel + (config.GatedMlp ? 3 : 1) * config.DMlp;
-
-    /// <summary>The latents that the options let move, <c>[d_sae]</c>, Bool; null when all may.</summary>
-    private Tensor? MayMove(IReadOnlyList<SftExample> train, PrefixCache prefixes)
-    {
-        using var scope = NewDisposeScope();
-        var masks = new List<Tensor>();
-        if (options.AllowLatents is { } allowed) masks.Add(LatentMask.Allow(sae.DSae, allowed));
-        if (options.FreezeLatents is { } frozen) masks.Add(LatentMask.Freeze(sae.DSae, frozen));
-        if (options.MinFirings > 0)
-            masks.Add(LatentMask.Evidence(LatentMask.Firings(sae, prefixes, train.Select(e => e.Tokens)), options.MinFirings));
-        return masks.Count == 0 ? null : masks.Aggregate((a, b) => a & b).to(model.Device).MoveToOuterDisposeScope();
-    }
 
     private void CheckExamples(IReadOnlyList<SftExample> examples)
     {

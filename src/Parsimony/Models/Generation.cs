@@ -13,12 +13,14 @@ public static class Generation
     /// <param name="tap">Put into the model's seam, as in <see cref="Transformer.Forward"/>; null for none.</param>
     /// <param name="endOfTextId">Ends a sequence when <see cref="SamplingOptions.StopAtEndOfText"/> is set; null when the tokenizer has none.</param>
     /// <param name="onToken">Told (row, token id) of every new token as it comes.</param>
+    /// <param name="onDraw">Told the logits <c>[rows, d_vocab]</c> and what was drawn from them, once for each new token; the logits are the model's.
+    /// Rows that have ended are drawn for like the others.</param>
     /// <param name="cancellation">Stops between two tokens.</param>
     /// <returns>The new tokens of each row, the end-of-text token included.</returns>
     /// <exception cref="ArgumentException">A prompt is empty, or prompt and new tokens together exceed what the model was made for.</exception>
     public static int[][] Generate(
         Transformer model, IReadOnlyList<int[]> prompts, SamplingOptions options, Tap? tap = null, int? endOfTextId = null,
-        Action<int, int>? onToken = null, CancellationToken cancellation = default)
+        Action<int, int>? onToken = null, Action<Tensor, long[]>? onDraw = null, CancellationToken cancellation = default)
     {
         options.Validated();
         if (prompts.Count == 0 || prompts.Any(p => p.Length == 0))
@@ -31,7 +33,7 @@ public static class Generation
         using var nograd = no_grad();
         using var scope = NewDisposeScope();
         using var sampler = new Sampler(options);
-        using var cache = options.UseCache ? new KvCache(model.Config, rows, total) : null;
+        using var cache = options.UseCache ? new KvCache(model.Config, rows, total, model.Device) : null;
         var (tokens, mask) = PadLeft(prompts, longest, total);
         bool padded = prompts.Any(p => p.Length < longest);
         int? stop = options.StopAtEndOfText ? endOfTextId : null;
@@ -43,8 +45,9 @@ public static class Generation
             cancellation.ThrowIfCancellationRequested();
             using var step = NewDisposeScope();
             int seen = cache?.Length ?? 0;
-            var logits = model.Forward(tokens.narrow(1, seen, length - seen), tap, padded ? mask.narrow(1, 0, length) : null, cache);
-            long[] next = sampler.Draw(logits.select(1, logits.size(1) - 1));
+            var logits = model.Forward(tokens.narrow(1, seen, length - seen), tap, padded ? mask.narrow(1, 0, length) : null, cache, lastOnly: true).select(1, 0);
+            long[] next = sampler.Draw(logits);
+            onDraw?.Invoke(logits, next);
             tokens.select(1, length).copy_(tensor(next));
             for (int row = 0; row < rows; row++)
             {

@@ -17,7 +17,7 @@ internal sealed class Sampler(SamplingOptions options) : IDisposable
         if (options.TopK is { } k && k < scaled.size(-1)) scaled = KeepTopK(scaled, k);
         var probabilities = scaled.softmax(-1);
         if (options.TopP is { } p && p < 1) probabilities = KeepTopP(probabilities, p);
-        return Ids(multinomial(probabilities, 1, replacement: true, generator));
+        return Ids(multinomial(probabilities.cpu(), 1, replacement: true, generator));
     }
 
     /// <summary>All but the k largest of each row become minus infinity; ties with the k-th stay.</summary>
@@ -39,7 +39,7 @@ internal sealed class Sampler(SamplingOptions options) : IDisposable
     private static long[] Ids(Tensor ids)
     {
         var result = new long[ids.numel()];
-        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(ids.contiguous().bytes).CopyTo(result);
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(ids.cpu().contiguous().bytes).CopyTo(result);
         return result;
     }
 

@@ -72,9 +72,10 @@ public sealed class Transformer : IDisposable
     /// <param name="attentionMask"><c>[batch, cached + seq]</c>, non-zero where there is a token; null when there is no padding.
     /// Padding on the right needs no mask: no token looks ahead.</param>
     /// <param name="cache">Keys and values of earlier tokens, extended by this call; null for none.</param>
-    /// <returns>Logits of the next token, <c>[batch, seq, d_vocab]</c>.</returns>
+    /// <param name="lastOnly">Whether only the last token's logits are made: those of a whole batch of prompts are the largest tensor of a pass.</param>
+    /// <returns>Logits of the next token, <c>[batch, seq, d_vocab]</c>; of the last alone, <c>[batch, 1, d_vocab]</c>.</returns>
     /// <exception cref="ArgumentException">The tokens have the wrong shape or ids outside the vocabulary, or do not fit the model.</exception>
-    public Tensor Forward(Tensor tokens, Tap? tap = null, Tensor? attentionMask = null, KvCache? cache = null)
+    public Tensor Forward(Tensor tokens, Tap? tap = null, Tensor? attentionMask = null, KvCache? cache = null, bool lastOnly = false)
     {
         CheckTokens(tokens);
         using var scope = NewDisposeScope();
@@ -90,7 +91,7 @@ public sealed class Transformer : IDisposable
             parts.Done(layer);
         }
         cache?.Advance(length);
-        return Unembed(x).MoveToOuterDisposeScope();
+        return Unembed(lastOnly ? x.narrow(1, length - 1, 1).contiguous() : x).MoveToOuterDisposeScope();
     }
 
     /// <summary>Runs up to a hook point and halts before its tap. Later layers are neither run nor read.</summary>

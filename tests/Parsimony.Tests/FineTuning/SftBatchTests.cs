@@ -74,7 +74,7 @@ public sealed class SftBatchTests : IDisposable
     [Fact]
     public void Each_epoch_takes_every_example_once_across_batches()
     {
-        var order = new ExampleOrder(7, new SftOptions { BatchSize = 3, Seed = 1 });
+        var order = new ExampleOrder(7, 3, shuffle: true, seed: 1);
         int[] taken = [.. Enumerable.Range(0, 7).SelectMany(step => order.Batch(step))];
         foreach (int[] epoch in taken.Chunk(7)) Assert.Equal(Enumerable.Range(0, 7), epoch.Order());
         Assert.NotEqual(taken[..7], taken[7..14]);

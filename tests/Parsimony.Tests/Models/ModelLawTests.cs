@@ -83,6 +83,16 @@ public sealed class ModelLawTests
     }
 
     [Fact]
+    public void Many_prompts_of_one_length_are_continued_as_each_alone_is()
+    {
+        using var model = Some.Model();
+        var prompts = Some.Contexts(64, 10);
+        var greedy = new SamplingOptions { MaxNewTokens = 4, Temperature = 0 };
+        var together = Generation.Generate(model, prompts, greedy);
+        Assert.All(prompts.Zip(together).Take(8), p => Assert.Equal(Generation.Generate(model, [p.First], greedy)[0], p.Second));
+    }
+
+    [Fact]
     public void Generation_ends_at_the_end_of_text_token_even_when_its_id_is_zero()
     {
         using var model = Some.Model();

@@ -83,6 +83,9 @@ public sealed class WeightedRewards : IReward, IDisposable
     public IReadOnlyList<RewardScore> Score(IReadOnlyList<RewardText> texts, CancellationToken cancellation = default) =>
         Sum(texts, Parts(texts, cancellation));
 
+    /// <summary>The names of the parts, in their order.</summary>
+    public IEnumerable<string> Names => parts.Select(p => p.Reward.Name);
+
     /// <summary>What the parts have to say after all texts so far, such as a lexicon that never matched: one sentence each.</summary>
     public IEnumerable<string> Warnings => parts.Select(p => p.Reward).OfType<IWarnsOfItself>().Select(r => r.Warning).OfType<string>();
 

@@ -1,0 +1,239 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Cli.Runs;
+using Parsimony.Evaluation;
+using Parsimony.Files.Hub;
+using Parsimony.FineTuning;
+using Parsimony.FineTuning.Policy;
+using Parsimony.FineTuning.Rewards;
+using Parsimony.Reporting;
+using Parsimony.Splicing;
+using Parsimony.Text;
+using Parsimony.Training;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony rlhf</c>.</summary>
+internal sealed record RlhfOptions
+{
+    [Positional]
+    [Description("run folder, or SAE folder in the SAELens layout")]
+    public required string Sae { get; init; }
+
+    [Description("prompts to go on from: a .txt with one on each line, or .jsonl with a \"prompt\" in each row")]
+    public required string Prompts { get; init; }
+
+    [Description("word list to be avoided; other rewards are given in a --config file, under \"rewards\"")]
+    public string? Lexicon { get; init; }
+
+    [Description("share of the word list that the reward does not know, for measuring; 0: none")]
+    public double LexiconHeldOut { get; init; } = 0.5;
+
+    [Description("share of the prompts that is not learned from, for measuring; 0: measured on the same")]
+    public double PromptsHeldOut { get; init; } = 0.2;
+
+    [Description("text to measure perplexity on, before and after")]
+    public string? HeldOut { get; init; }
+
+    [Description("continuations to measure on")]
+    public int Continuations { get; init; } = 2000;
+
+    [Description("model folder; a run folder knows its own")]
+    public string? Model { get; init; }
+
+    [Description("run folder for adapter and report.json; the default is the SAE's own run folder, if it has one")]
+    public string? Out { get; init; }
+
+    [Description("also train on rewards that are dealt out at random, to see what noise alone would do")]
+    public bool NullRun { get; init; } = true;
+
+    [Description("what is to be learned, in one sentence for the report")]
+    public string? Task { get; init; }
+
+    public WeightOptions Load { get; init; } = new();
+
+    public RolloutPromptOptions Prompting { get; init; } = new();
+
+    public RewardOptions? Rewards { get; init; }
+
+    public PolicyOptions Policy { get; init; } = new();
+
+    /// <summary>These options, checked.</summary>
+    public RlhfOptions Validated()
+    {
+        var faults = new OptionFaults();
+        faults.Check(Lexicon is not null || Rewards is not null, "lexicon", "not given", "a word list, or rewards in a --config file");
+        faults.Check(LexiconHeldOut is >= 0 and < 1, "lexicon_held_out", LexiconHeldOut, "0 or more and below 1");
+        faults.Check(PromptsHeldOut is >= 0 and < 1, "prompts_held_out", PromptsHeldOut, "0 or more and below 1");
+        faults.Check(Continuations >= 1, "continuations", Continuations, "1 or more");
+        faults.ThrowIfAny("the options of rlhf");
+        return this;
+    }
+
+    /// <summary>All rewards, the word list included.</summary>
+    public RewardOptions AllRewards() => Lexicon is not { } list ? Rewards! : (Rewards ?? new()) with
+    {
+        Lexicon = (Rewards?.Lexicon ?? new()) with
+        {
+            Path = list,
+            Side = LexiconHeldOut > 0 ? LexiconSide.Rewarded : LexiconSide.All,
+            HeldOutFraction = LexiconHeldOut > 0 ? LexiconHeldOut : 0.5,
+        },
+    };
+}
+
+/// <summary><c>parsimony rlhf</c>: learn the dials from rewards on what the fused model says.</summary>
+internal static class RlhfCommand
+{
+    private const int PerplexityTokens = 128; // of a context, or the model's limit
+
+    public static Command Create() => CliCommand.Create<RlhfOptions>(
+        "rlhf", "Teaches a model by rewards, only through its SAE's features: PPO, GRPO or RLOO on one scale and one shift per latent.",
+        (options, terminal) =>
+        {
+            using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null, load: options.Load);
+            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : "runs/rlhf"));
+            var report = Run(sae, options, run, terminal);
+            Print(report.Rlhf!, run, terminal);
+            return report;
+        },
+        [
+            "parsimony rlhf runs/pythia --prompts prompts.txt --lexicon words.txt --held-out wikitext.txt",
+            "parsimony rlhf runs/pythia --prompts prompts.jsonl --algorithm rloo --config rewards.json --out runs/rloo",
+        ]);
+
+    /// <summary>Measures, trains, measures again, does the same with rewards that mean nothing, saves the adapter, adds to the run's report.</summary>
+    public static RunReport Run(LoadedSae sae, RlhfOptions options, RunFolder run, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        run.Remember("rlhf", options, isBegun: File.Exists(Path.Combine(run.Rlhf, "checkpoint.safetensors")));
+        terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
+        terminal.Note(sae.Model.Notes);
+        var (prompts, asked) = Prompts(sae, options, terminal);
+        var rewards = options.AllRewards();
+        var (rewarded, heldOut) = Lists(rewards.Lexicon);
+
+        var before = Measure(null, "before");
+        using var result = Train(options.Policy, run.Rlhf, options.Policy.Algorithm.ToString().ToUpperInvariant());
+        var after = Measure(result.Dials, "after");
+        ContinuationReport? noise = null;
+        if (options.NullRun)
+        {
+            using var nothing = Train(options.Policy with { NullRewards = NullRewards.Shuffle }, run.RlhfNull, "null run");
+            noise = Measure(nothing.Dials, "after the null run");
+        }
+        var (perplexityBefore, perplexityAfter) = Perplexities(sae, options, result.Dials, terminal);
+        Save(sae, options, run, result, before, after);
+
+        var hits = new (string Name, Estimate? Hits)[]
+        {
+            ("hits_rewarded_before", before.Rewarded), ("hits_rewarded_after", after.Rewarded), ("hits_heldout_before", before.HeldOut),
+            ("hits_heldout_after", after.HeldOut), ("null_hits_rewarded_after", noise?.Rewarded), ("null_hits_heldout_after", noise?.HeldOut),
+        };
+        return run.Update(report => report with
+        {
+            Rlhf = new RlhfSummary
+            {
+                Algorithm = options.Policy.Algorithm.ToString().ToLowerInvariant(),
+                Task = options.Task,
+                Steps = result.Steps,
+                TrainableParameters = result.TrainableParameters,
+                Continuations = after.Continuations,
+                HitsRewardedBefore = before.Rewarded?.Value,
+                HitsRewardedAfter = after.Rewarded?.Value,
+                HitsHeldoutBefore = before.HeldOut?.Value,
+                HitsHeldoutAfter = after.HeldOut?.Value,
+                NullHitsRewardedAfter = noise?.Rewarded?.Value,
+                NullHitsHeldoutAfter = noise?.HeldOut?.Value,
+                Intervals = hits.Where(h => h.Hits is not null).ToDictionary(h => h.Name, h => (double[])[h.Hits!.Value.Low, h.Hits.Value.High]),
+                Kl = after.Kl,
+                PerplexityBefore = perplexityBefore,
+                PerplexityAfter = perplexityAfter,
+                DistinctPairsBefore = before.DistinctPairs,
+                DistinctPairsAfter = after.DistinctPairs,
+                LengthBefore = before.Length,
+                LengthAfter = after.Length,
+                LatentsChanged = GroupLasso.Changed(result.Dials.Gamma, result.Dials.Shift),
+            },
+            Seconds = report.Seconds.With("rlhf", clock),
+        });
+
+        PolicyResult Train(PolicyOptions policy, string folder, string name)
+        {
+            using var progress = terminal.Progress(name, policy.Steps, "steps");
+            using var judges = rewards.Create();
+            var trained = new PolicyTrainer(sae.Model.Model, sae.At, sae.Sae, sae.Model.Tokenizer, policy).Train(prompts, judges, folder, progress.From<PolicyProgress>(
+                p => p.Step, p => $"reward {p.Reward:0.000}  KL {p.FullKl:0.00}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
+            terminal.Note(trained.Warnings);
+            return trained;
+        }
+
+        ContinuationReport Measure(FeatureDials? dials, string name)
+        {
+            using var progress = terminal.Progress(name, options.Continuations, "texts");
+            return ContinuationReport.Measure(sae.Model.Model, sae.At, sae.Sae, sae.Model.Tokenizer, dials, asked, options.Policy, options.Continuations,
+                rewarded, heldOut, progress.From<int>(n => n), terminal.Interrupted);
+        }
+    }
+
+    private static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedSae sae, RlhfOptions options, Terminal terminal)
+    {
+        var read = RolloutPrompts.Load(HubCache.Local(options.Prompts, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Prompting);
+        if (read.TooLong + read.Truncated > 0)
+            terminal.Note([$"{read.TooLong} prompts are left out as too long and {read.Truncated} lost their beginning; --prompt-tokens is {options.Prompting.PromptTokens}."]);
+        return RolloutPrompts.Split(read.Prompts, options.PromptsHeldOut, options.Policy.Seed);
+    }
+
+    /// <summary>The words a reward knows, and those it does not.</summary>
+    private static (Lexicon? Rewarded, Lexicon? HeldOut) Lists(LexiconRewardOptions? options)
+    {
+        if (options is null) return (null, null);
+        var list = Lexicon.Load(options.Path, options.Disguised);
+        return (list.Of(options.Side, options.HeldOutFraction), options.Side is LexiconSide.Rewarded ? list.Of(LexiconSide.HeldOut, options.HeldOutFraction) : null);
+    }
+
+    private static (double? Before, double? After) Perplexities(LoadedSae sae, RlhfOptions options, FeatureDials dials, Terminal terminal)
+    {
+        if (options.HeldOut is not { } text) return (null, null);
+        var contexts = sae.Model.Pack(text, new TextOptions(), Math.Min(PerplexityTokens, sae.Model.Model.Config.MaxSequenceLength));
+        using var prefixes = new PrefixCache(sae.Model.Model, sae.At, 1L << 30);
+        var loss = new HeldOutLoss(sae.Model.Model, prefixes, [.. contexts.Select(c => new SftExample(c, 1))], 8, terminal.Interrupted);
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        return (Math.Exp(loss.Of(Taps.Splice(sae.At, sae.Sae, options.Policy.Mode))), Math.Exp(loss.Of(dials.Splice(sae.Sae, options.Policy.Mode))));
+    }
+
+    private static void Save(LoadedSae sae, RlhfOptions options, RunFolder run, PolicyResult result, ContinuationReport before, ContinuationReport after)
+    {
+        var results = new Dictionary<string, double> { ["kl"] = after.Kl };
+        if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
+        if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
+        AdapterFolder.Save(run.RlhfAdapter, result.Dials, new AdapterMetadata
+        {
+            BaseModelName = sae.Model.Name,
+            BaseModelSha256 = sae.Model.Model.Sha256!,
+            SaeName = sae.Folder,
+            SaeSha256 = sae.Sha256,
+            At = sae.At,
+            DSae = sae.Sae.DSae,
+            Mode = options.Policy.Mode,
+            Results = results,
+        });
+    }
+
+    internal static void Print(RlhfSummary r, RunFolder run, Terminal terminal)
+    {
+        string Hits(string name, double? value) => value is null ? "-" : $"{value:0.00} ({r.Intervals[name][0]:0.00} to {r.Intervals[name][1]:0.00})";
+        terminal.Facts(
+        [
+            new("rewarded words before / after", $"{Hits("hits_rewarded_before", r.HitsRewardedBefore)} / {Hits("hits_rewarded_after", r.HitsRewardedAfter)} per 1000 tokens"),
+            new("held-out words before / after", $"{Hits("hits_heldout_before", r.HitsHeldoutBefore)} / {Hits("hits_heldout_after", r.HitsHeldoutAfter)}"),
+            new("rewarded words after the null run", Hits("null_hits_rewarded_after", r.NullHitsRewardedAfter)),
+            new("perplexity before / after", r.PerplexityBefore is { } p ? $"{p:0.00} / {r.PerplexityAfter:0.00}" : "no --held-out text"),
+            new("KL", $"{r.Kl:0.00} nats per continuation"),
+            new("distinct pairs before / after", $"{r.DistinctPairsBefore:0.000} / {r.DistinctPairsAfter:0.000}"),
+            new("latents changed", $"{r.LatentsChanged}"),
+            new("adapter", run.RlhfAdapter),
+        ]);
+    }
+}

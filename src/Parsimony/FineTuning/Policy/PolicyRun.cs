@@ -1,0 +1,170 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Parsimony.Autoencoders;
+using Parsimony.Files;
+using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning.Policy;
+
+/// <summary>Everything of a run of learning from rewards that outlives a step: dials, critic, their optimisers, beta, position; saved and restored as
+/// one file.</summary>
+internal sealed class PolicyRun : IDisposable
+{
+    private readonly PolicyOptions options;
+    private readonly string? folder;
+    private readonly IReadOnlyDictionary<string, string> identity;
+    private readonly DialOptimiser dials;
+
+    /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
+    /// <param name="at">The hook point of the SAE.</param>
+    /// <param name="dSae">Its latents.</param>
+    /// <param name="dModel">Width of what the critic reads.</param>
+    /// <param name="device">Where the critic lives.</param>
+    /// <param name="options">How to learn.</param>
+    /// <param name="folder">The run folder, or null.</param>
+    /// <param name="identity">See <see cref="Identity"/>.</param>
+    /// <param name="mayMove">Bool, <c>[d_sae]</c>; null: every latent.</param>
+    public PolicyRun(
+        HookPoint at, int dSae, int dModel, Device device, PolicyOptions options, string? folder, IReadOnlyDictionary<string, string> identity, Tensor? mayMove)
+    {
+        (this.options, this.folder, this.identity) = (options, folder, identity);
+        dials = new DialOptimiser(at, dSae, new(options.LearningRate, options.WeightDecay, DecayOnScale: false, options.MinScale, options.GroupLasso), mayMove);
+        Critic = options.Algorithm is PolicyAlgorithm.Ppo ? new ValueHead(dModel, options.ValueLearningRate, device: device) : null;
+        Beta = new KlController(options.KlCoefficient, options.KlTarget, options.KlHorizon);
+        try
+        {
+            if (folder is not null) Resume();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public FeatureDials Dials => dials.Dials;
+
+    /// <summary>ppo's; null with the others.</summary>
+    public ValueHead? Critic { get; }
+
+    /// <summary>The KL coefficient.</summary>
+    public KlController Beta { get; }
+
+    public long Step { get; private set; }
+
+    public long Responses { get; private set; }
+
+    public long TokensSampled { get; private set; }
+
+    /// <summary>Whether a step has begun to update and is not done: what is here now belongs to no step.</summary>
+    public bool IsMidStep { get; private set; }
+
+    public int TrainableParameters => dials.TrainableParameters;
+
+    /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
+    public static IReadOnlyDictionary<string, string> Identity(
+        Transformer model, HookPoint at, ISparseAutoencoder sae, PolicyOptions options, IReadOnlyList<RolloutPrompt> prompts, IEnumerable<string> rewards)
+    {
+        using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var prompt in prompts)
+        {
+            data.AppendData(BitConverter.GetBytes(prompt.Tokens.Length));
+            data.AppendData(MemoryMarshal.AsBytes<int>(prompt.Tokens));
+        }
+        foreach (string reward in rewards) data.AppendData(Encoding.UTF8.GetBytes(reward + "\n"));
+        // What does not change a step may differ: how long the run is, how often it saves, how much it keeps.
+        return RunIdentity.Of(model, at, sae, options with { Steps = 0, SamplesPerStep = 0, CheckpointEverySteps = 1, Recompute = false }, data);
+    }
+
+    /// <summary>One step of the dials down the gradient of a loss, whose graph is used up.</summary>
+    /// <returns>Length of the gradient, a scalar in the caller's scope.</returns>
+    public Tensor Update(Tensor loss)
+    {
+        IsMidStep = true;
+        using var scope = NewDisposeScope();
+        return dials.Step(Gradients.Of(loss, Dials.Gamma, Dials.Shift), options.MaxGradientNorm).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same of the critic.</summary>
+    public void UpdateCritic(Tensor loss)
+    {
+        IsMidStep = true;
+        Critic!.Step(loss);
+    }
+
+    /// <summary>How far the dials are from rest.</summary>
+    public (double GammaRms, double ShiftRms, long LatentsChanged) Distance() => dials.Distance();
+
+    /// <summary>A step is done.</summary>
+    /// <param name="rollout">What it sampled.</param>
+    /// <param name="kl">Mean k1 over its responses, nats: beta is steered by it.</param>
+    public void Advance(Rollout rollout, double kl)
+    {
+        Beta.Update(kl, rollout.Responses.Count);
+        Responses += rollout.Responses.Count;
+        TokensSampled += rollout.SampledTokens;
+        Step++;
+        IsMidStep = false;
+    }
+
+    /// <summary>Adds a step's lines to metrics.jsonl and samples.jsonl.</summary>
+    public void Log(PolicyProgress line, IEnumerable<PolicySample> samples)
+    {
+        if (folder is null) return;
+        MetricsFile.Append(MetricsPath, line);
+        foreach (var sample in samples) MetricsFile.Append(SamplesPath, sample);
+    }
+
+    /// <summary>Writes the checkpoint, when there is a folder.</summary>
+    public void Save()
+    {
+        if (folder is null) return;
+        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long>
+        {
+            ["step"] = Step,
+            ["responses"] = Responses,
+            ["tokens_sampled"] = TokensSampled,
+            ["updates"] = dials.Steps,
+            ["critic_updates"] = Critic?.Steps ?? 0,
+        });
+    }
+
+    /// <summary>The dials are the caller's from here on.</summary>
+    public FeatureDials GiveDials() => dials.GiveDials();
+
+    private void Resume()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "responses", "tokens_sampled", "updates", "critic_updates"]) is { } counts)
+        {
+            (Step, Responses, TokensSampled, dials.Steps) = (counts["step"], counts["responses"], counts["tokens_sampled"], counts["updates"]);
+            if (Critic is not null) Critic.Steps = counts["critic_updates"];
+        }
+        MetricsFile.TruncateTo<PolicyProgress>(MetricsPath, line => line.Step, Step);
+        MetricsFile.TruncateTo<PolicySample>(SamplesPath, line => line.Step, Step);
+    }
+
+    private Dictionary<string, Tensor> Tensors()
+    {
+        var all = new Dictionary<string, Tensor>(dials.Tensors()) { ["kl_coefficient"] = Beta.State };
+        foreach (var (name, tensor) in Critic?.Tensors() ?? new Dictionary<string, Tensor>()) all.Add(name, tensor);
+        return all;
+    }
+
+    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
+
+    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
+
+    private string SamplesPath => Path.Combine(folder!, "samples.jsonl");
+
+    public void Dispose()
+    {
+        dials.Dispose();
+        Critic?.Dispose();
+        Beta.Dispose();
+    }
+}

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Parsimony.Autoencoders;
+using Parsimony.FineTuning.Rewards;
+using Parsimony.Models;
+using Parsimony.Splicing;
+using Parsimony.Tokens;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning.Policy;
+
+/// <summary>
+/// Learns the dials c and d from rewards on what the fused model says (the article's wish: PPO on the model with its SAE in it). Policy and reference
+/// are the same frozen weights, with and without the dials; what lies below the hook is run once for each rollout.
+/// </summary>
+public sealed class PolicyTrainer
+{
+    private readonly Transformer model;
+    private readonly HookPoint at;
+    private readonly ISparseAutoencoder sae;
+    private readonly Tokenizer tokenizer;
+    private readonly PolicyOptions options;
+
+    /// <summary>A trainer for one SAE at one hook point.</summary>
+    /// <param name="model">The frozen model; not owned.</param>
+    /// <param name="at">Where the SAE is spliced in.</param>
+    /// <param name="sae">The frozen SAE; not owned.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="options">How to learn.</param>
+    /// <exception cref="ArgumentException">The options have faults, or the SAE does not fit the hook point.</exception>
+    public PolicyTrainer(Transformer model, HookPoint at, ISparseAutoencoder sae, Tokenizer tokenizer, PolicyOptions options)
+    {
+        SpliceFit.Ensure(model, at, sae);
+        (this.model, this.at, this.sae, this.tokenizer, this.options) = (model, at, sae, tokenizer, options.Validated());
+    }
+
+    /// <summary>Trains to the end, or goes on from the checkpoint in the folder; either way the dials end with the same bits.</summary>
+    /// <param name="prompts">What to go on from, 1 or more.</param>
+    /// <param name="rewards">What is wanted; not owned.</param>
+    /// <param name="folder">Where metrics.jsonl, samples.jsonl and the checkpoint go; null writes nothing.</param>
+    /// <param name="progress">Told after every step.</param>
+    /// <param name="cancellation">Ends the run; the state after the last whole step is saved.</param>
+    /// <exception cref="ArgumentException">There is no prompt, or one leaves no room for the response; or a latent of the options is not one of the SAE's.</exception>
+    /// <exception cref="InvalidDataException">The folder's checkpoint is damaged or of another run.</exception>
+    /// <exception cref="InvalidOperationException">A reward failed, and the state is saved; or the loss is no longer finite.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
+    public PolicyResult Train(
+        IReadOnlyList<RolloutPrompt> prompts, WeightedRewards rewards, string? folder = null,
+        IProgress<PolicyProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        CheckPrompts(prompts);
+        var clock = Stopwatch.StartNew();
+        var task = new PolicyTask(model, at, sae, tokenizer, prompts, rewards, options);
+        using var mayMove = task.MayMove(cancellation);
+        using var run = new PolicyRun(at, sae.DSae, model.Config.DModel, model.Device, options, folder,
+            PolicyRun.Identity(model, at, sae, options, prompts, rewards.Names), mayMove);
+        using var withGradient = enable_grad();
+        while (run.Step < options.Steps)
+        {
+            try
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var (line, samples) = options.Algorithm switch
+                {
+                    PolicyAlgorithm.Rloo => RlooStep.Take(task, run, cancellation),
+                    PolicyAlgorithm.Grpo => GrpoStep.Take(task, run, cancellation),
+                    _ => PpoStep.Take(task, run, cancellation),
+                };
+                run.Log(line, samples);
+                progress?.Report(line);
+            }
+            catch when (!run.IsMidStep)                                      // cancelled, or a reward failed: the last whole step is kept
+            {
+                run.Save();
+                throw;
+            }
+            if (run.Step % options.CheckpointEverySteps == 0 || run.Step == options.Steps) run.Save();
+        }
+        return new PolicyResult
+        {
+            Dials = run.GiveDials(),
+            Steps = run.Step,
+            Responses = run.Responses,
+            TokensSampled = run.TokensSampled,
+            TrainableParameters = run.TrainableParameters,
+            Warnings = [.. rewards.Warnings],
+            Seconds = clock.Elapsed.TotalSeconds,
+        };
+    }
+
+    private void CheckPrompts(IReadOnlyList<RolloutPrompt> prompts)
+    {
+        if (prompts.Count == 0) throw new ArgumentException("there is no prompt to go on from; give one or more.", nameof(prompts));
+        int limit = model.Config.MaxSequenceLength - options.MaxNewTokens;
+        foreach (var prompt in prompts)
+            if (prompt.Tokens.Length < 1 || prompt.Tokens.Length > limit) throw new ArgumentException(
+                $"a prompt has {prompt.Tokens.Length} tokens; with {options.MaxNewTokens} new ones it may have 1 to {limit}, for the model was made for "
+                + $"{model.Config.MaxSequenceLength}. Shorten the prompts or lower max_new_tokens.", nameof(prompts));
+    }
+}

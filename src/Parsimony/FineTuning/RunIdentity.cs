@@ -1,0 +1,34 @@
+using System.Security.Cryptography;
+using Parsimony.Autoencoders;
+using Parsimony.Files;
+using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>What a checkpoint must have been made with for a run to go on from it exactly.</summary>
+internal static class RunIdentity
+{
+    /// <summary>The facts by name.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="at">The hook point.</param>
+    /// <param name="sae">The SAE there.</param>
+    /// <param name="options">The options, without those that change no step.</param>
+    /// <param name="examples">What is learnt from, hashed.</param>
+    public static Dictionary<string, string> Of<T>(Transformer model, HookPoint at, ISparseAutoencoder sae, T options, IncrementalHash examples)
+    {
+        using var scope = NewDisposeScope();
+        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var t in sae.Weights.Values)
+            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
+        return new Dictionary<string, string>
+        {
+            ["options"] = Json.WriteLine(options),
+            ["hook"] = at.ToString(),
+            ["model"] = model.Sha256 ?? "in memory",
+            ["sae"] = Convert.ToHexStringLower(weights.GetHashAndReset()),
+            ["examples"] = Convert.ToHexStringLower(examples.GetHashAndReset()),
+        };
+    }
+}

@@ -1,0 +1,82 @@
+using System.Text.Json;
+using Parsimony.Cli;
+using Xunit;
+using static Parsimony.Tests.Cli.CliRun;
+
+namespace Parsimony.Tests.Cli;
+
+/// <summary><c>parsimony rlhf</c> on a tiny model.</summary>
+public sealed class RlhfCommandTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("parsimony-test-").FullName;
+    private readonly string run, text, prompts, words;
+
+    public RlhfCommandTests()
+    {
+        string model = SomeFolder.Model(Path.Combine(folder, "model"));
+        (text, prompts, words, run) = (Path.Combine(folder, "text.txt"), Path.Combine(folder, "prompts.txt"), Path.Combine(folder, "words.txt"), Path.Combine(folder, "run"));
+        File.WriteAllText(text, string.Concat(Enumerable.Range(0, 200).Select(i => $"The {i}th hen laid {i * 7 % 13} eggs.\n")));
+        File.WriteAllText(prompts, string.Concat(Enumerable.Range(0, 10).Select(i => $"The {i}th hen\n")));
+        File.WriteAllLines(words, "abcdefghijklmnopqrstuvwxyz".Select(c => c.ToString()));
+        Json("train", "--model", model, "--text", text, "--out", run, "--sequence-length", "32", "--expansion-factor", "4",
+            "--training-tokens", "2048", "--batch-tokens", "128", "--learning-rate", "1e-3", "--json");
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string[] Rlhf(params string[] more) =>
+    [
+        "rlhf", run, "--prompts", prompts, "--lexicon", words, "--held-out", text, "--steps", "3", "--batch-size", "8", "--max-new-tokens", "6",
+        "--continuations", "24", "--json", .. more,
+    ];
+
+    [Theory]
+    [InlineData("ppo")]
+    [InlineData("rloo")]
+    [InlineData("grpo")]
+    public void Rewards_become_an_adapter_and_a_part_of_the_report(string algorithm)
+    {
+        string to = Path.Combine(folder, algorithm);
+        var r = Json(Rlhf("--algorithm", algorithm, "--out", to)).GetProperty("rlhf");
+        Assert.Equal(algorithm, r.GetProperty("algorithm").GetString());
+        Assert.Equal((24, 128), (r.GetProperty("continuations").GetInt32(), r.GetProperty("trainable_parameters").GetInt32()));
+        foreach (string hits in (string[])["hits_rewarded_before", "hits_rewarded_after", "hits_heldout_before", "hits_heldout_after", "null_hits_rewarded_after"])
+        {
+            double value = r.GetProperty(hits).GetDouble();
+            var ends = r.GetProperty("intervals").GetProperty(hits);
+            Assert.InRange(value, ends[0].GetDouble(), ends[1].GetDouble());
+        }
+        Assert.True(r.GetProperty("kl").GetDouble() > 0);
+        Assert.True(r.GetProperty("perplexity_before").GetDouble() > 1 && r.GetProperty("perplexity_after").GetDouble() > 1);
+        Assert.Equal(3, File.ReadLines(Path.Combine(to, "rlhf", "metrics.jsonl")).Count());
+        Assert.Equal(12, File.ReadLines(Path.Combine(to, "rlhf", "samples.jsonl")).Count());
+        var line = JsonDocument.Parse(File.ReadLines(Path.Combine(to, "rlhf", "metrics.jsonl")).First()).RootElement;
+        Assert.Equal(algorithm == "ppo", line.TryGetProperty("explained_variance", out _));
+        Assert.True(line.GetProperty("reward_parts").TryGetProperty("lexicon", out _));
+        Json("generate", "The hen", "--sae", run, "--adapter", Path.Combine(to, "rlhf", "adapter"), "--max-new-tokens", "4", "--json");
+    }
+
+    [Fact]
+    public void An_interrupted_run_says_where_its_state_is_and_goes_on()
+    {
+        using var source = new CancellationTokenSource();
+        source.Cancel();
+        var (code, _, error) = Invoke(source.Token, Rlhf());
+        Assert.Equal(App.InterruptedCode, code);
+        Assert.Contains("the same command goes on from it", error, StringComparison.Ordinal);
+        Json(Rlhf());
+        Assert.Contains("policy.learning_rate was 0.001, is now 0.5", Fail(1, Rlhf("--learning-rate", "0.5")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Rewards_may_come_from_a_file_instead_of_a_word_list()
+    {
+        string config = Path.Combine(folder, "rewards.json");
+        File.WriteAllText(config, """{"rewards": {"length": {"longest_tokens": 3}, "end_of_text": {"weight": 2}}}""");
+        var r = Json("rlhf", run, "--prompts", prompts, "--config", config, "--steps", "1", "--batch-size", "4", "--max-new-tokens", "4", "--continuations", "4", "--null-run", "false", "--json");
+        Assert.Equal(JsonValueKind.Null, r.GetProperty("rlhf").GetProperty("hits_rewarded_before").ValueKind);
+        Assert.Equal(JsonValueKind.Null, r.GetProperty("rlhf").GetProperty("perplexity_before").ValueKind);
+        Assert.Contains("lexicon is not given; allowed: a word list, or rewards in a --config file",
+            Fail(2, "rlhf", run, "--prompts", prompts), StringComparison.Ordinal);
+    }
+}
