@@ -81,7 +81,7 @@ internal static class QuantiseCommand
         long tokens = 0;
         foreach (var storage in Enum.GetValues<WeightStorage>())
         {
-            using var model = LoadedModel.Open(folder, load: new WeightOptions { Weights = storage });
+            using var model = LoadedModel.Open(folder, load: new WeightOptions { Weights = storage }).ToBeRunWhole();
             var contexts = model.Pack(options.Text!, options.Corpus, options.SequenceLength, options.MaxContexts);
             terminal.Note(model.Notes);
             tokens = (long)contexts.Count * options.SequenceLength;

@@ -37,7 +37,7 @@ internal sealed class FusedModel : IDisposable
     {
         if (sae is null && adapter is not null) throw new UsageException("--adapter needs --sae, the SAE whose dials it holds.");
         if (sae is null && mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
-        if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load), null, null, null);
+        if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, null);
 
         var loaded = LoadedSae.Open(sae, model, hook: null, load: load);
         try

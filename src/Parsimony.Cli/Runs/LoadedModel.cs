@@ -9,12 +9,7 @@ namespace Parsimony.Cli.Runs;
 /// <summary>A model folder opened for work: the model and its tokenizer.</summary>
 internal sealed class LoadedModel : IDisposable
 {
-    private LoadedModel(Transformer model, Tokenizer tokenizer)
-    {
-        (Model, Tokenizer) = (model, tokenizer);
-        if (model.IsStreamed) notes.Add($"The model's weights take {Files.ByteSize.Text(new ModelSize(model.Config, model.Storage).Bytes)} in {model.Storage.Name()}, more than they may have here: "
-            + "layers that do not stay in memory are read from the file each time they run. A smaller --weights is faster; --weight-memory says what they may take.");
-    }
+    private LoadedModel(Transformer model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
 
     private readonly List<string> notes = [];
 
@@ -40,6 +35,14 @@ internal sealed class LoadedModel : IDisposable
 
     /// <summary>What there is to say: of weights that do not fit, of texts that could not be read whole; a sentence for each, most often none.</summary>
     public IReadOnlyList<string> Notes => notes;
+
+    /// <summary>Notes whether a command that runs every layer has to stream some of them.</summary>
+    public LoadedModel ToBeRunWhole()
+    {
+        if (Model.IsStreamed && notes.Count == 0) notes.Add($"The model's weights take {Files.ByteSize.Text(new ModelSize(Model.Config, Model.Storage).Bytes)} in {Model.Storage.Name()}, more than they may have here: "
+            + "layers that do not stay in memory are read from the file each time they run. A smaller --weights is faster; --weight-memory says what they may take.");
+        return this;
+    }
 
     /// <summary>Packs a text into contexts the model can take.</summary>
     /// <param name="text">As <see cref="Corpus.Open"/> takes it.</param>

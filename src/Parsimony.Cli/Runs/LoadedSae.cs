@@ -60,7 +60,7 @@ internal sealed class LoadedSae : IDisposable
         {
             if (sae is Transcoder && !(takesTranscoders && metadata.HookOut is not null)) throw new InvalidDataException($"'{folder}' is a {sae.Architecture}: it reads {metadata.Hook} and writes another hook point, "
                 + "so it cannot be put in the place of one activation. Name an autoencoder.");
-            model = openModel(metadata);
+            model = openModel(metadata).ToBeRunWhole();
             metadata.EnsureFits(sae, model.Model.Config, at, model.Model.Sha256, model.Tokenizer.Sha256, model.Model.Storage);
             return new LoadedSae(model, sae = sae.On(model.Model.Device), metadata, folder, ownsModel);
         }
