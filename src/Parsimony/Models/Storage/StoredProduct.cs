@@ -66,7 +66,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
         return result.view([.. x.shape[..^1], matrix.Outputs]).MoveToOuterDisposeScope();
     }
 
-    // Where half precision is what the units for matrices are made for; on a processor it is slower than float32.
+    // Where half precision is what the units for matrices are made for; on processors without such units it is many times slower than float32.
     private static Tensor OnGpu(Tensor x, Tensor halves, Tensor? bias)
     {
         var product = linear(x.to(halves.dtype), halves).to(ScalarType.Float32);
