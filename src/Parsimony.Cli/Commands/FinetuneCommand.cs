@@ -132,17 +132,8 @@ internal static class FinetuneCommand
     }
 
     private static void Save(LoadedSae sae, FinetuneOptions options, SftResult result, RunFolder run) =>
-        AdapterFolder.Save(run.Adapter, result.Dials, new AdapterMetadata
-        {
-            BaseModelName = sae.Model.Name,
-            BaseModelSha256 = sae.Model.Model.Sha256!,
-            SaeName = sae.Folder,
-            SaeSha256 = sae.Sha256,
-            At = sae.At,
-            DSae = sae.Sae.DSae,
-            Mode = options.Sft.Mode,
-            Results = new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter },
-        });
+        AdapterFolder.Save(run.Adapter, result.Dials, sae.Adapter(options.Sft.Mode,
+            new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter }));
 
     private static void Print(RunReport report, RunFolder run, Terminal terminal)
     {

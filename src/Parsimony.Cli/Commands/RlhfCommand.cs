@@ -208,17 +208,7 @@ internal static class RlhfCommand
         var results = new Dictionary<string, double> { ["kl"] = after.Kl };
         if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
         if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
-        AdapterFolder.Save(run.RlhfAdapter, result.Dials, new AdapterMetadata
-        {
-            BaseModelName = sae.Model.Name,
-            BaseModelSha256 = sae.Model.Model.Sha256!,
-            SaeName = sae.Folder,
-            SaeSha256 = sae.Sha256,
-            At = sae.At,
-            DSae = sae.Sae.DSae,
-            Mode = options.Policy.Mode,
-            Results = results,
-        });
+        AdapterFolder.Save(run.RlhfAdapter, result.Dials, sae.Adapter(options.Policy.Mode, results));
     }
 
     internal static void Print(RlhfSummary r, RunFolder run, Terminal terminal)

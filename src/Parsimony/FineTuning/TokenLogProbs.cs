@@ -1,3 +1,4 @@
+using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,7 +14,7 @@ namespace Parsimony.FineTuning;
 public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposable
 {
     /// <summary>How many logits <see cref="FromResidual"/> makes at a time unless it is told: 64 MiB in float32.</summary>
-    public const long DefaultLogits = 1 << 24;
+    public const long DefaultLogits = NextTokenLoss.LogitsAtATime;
 
     /// <summary>ln p of each target.</summary>
     /// <param name="logits"><c>[.., d_vocab]</c>.</param>
@@ -43,7 +44,7 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
     /// largest tensor of a pass. Without gradient no more than <paramref name="logitsAtATime"/> exist at once (but one position's, always);
     /// with it autograd keeps each part's, and the numbers have the same bits.
     /// </summary>
-    /// <param name="unembed"><c>[positions, d_model]</c> to <c>[positions, d_vocab]</c>: <see cref="Models.Transformer.Unembed"/>.</param>
+    /// <param name="unembed"><c>[positions, d_model]</c> to <c>[positions, d_vocab]</c>: <see cref="Transformer.Unembed"/>.</param>
     /// <param name="dVocab">Size of the vocabulary.</param>
     /// <param name="residual">What it is applied to, <c>[batch, seq, d_model]</c>; position t is what the token <c>targets[t]</c> was chosen from.</param>
     /// <param name="targets">Token ids, <c>[batch, seq]</c>, int64; outside the mask they may be anything.</param>

@@ -49,8 +49,8 @@ public static class ModelQuantiser
             foreach (string name in written.Tensors.Keys) map[name] = file;
         }
         if (shards.Count > 1) Json.Save(Path.Combine(folder, SafetensorsFolder.IndexFile), new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map });
-        foreach (string file in Directory.GetFiles(model).Where(f => Path.GetExtension(f) is ".json" or ".txt" or ".model" && !Path.GetFileName(f).Contains("index.json", StringComparison.Ordinal)))
-            if (Path.GetFileName(file) != "config.json") File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+        foreach (string file in Directory.GetFiles(model).Where(f => Path.GetExtension(f) is ".json" or ".txt" or ".model").Select(f => Path.GetFileName(f)))
+            if (file != "config.json" && !file.Contains("index.json", StringComparison.Ordinal)) File.Copy(Path.Combine(model, file), Path.Combine(folder, file), overwrite: true);
         Json.Save(Path.Combine(folder, "config.json"), ConfigOf(Json.ParseObject(File.ReadAllText(configFile), configFile), storage));
     }
 

@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Parsimony.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -69,10 +69,8 @@ internal static unsafe partial class HugePages
     /// <summary>The first element of a contiguous float32 tensor on the CPU. Valid while the tensor lives.</summary>
     public static float* Pointer(this Tensor t)
     {
-        if (t.dtype != ScalarType.Float32 || t.device_type != DeviceType.CPU || !t.is_contiguous())
-            throw new ArgumentException($"a kernel needs a contiguous Float32 tensor on the CPU, not {t.dtype} [{string.Join(", ", t.shape)}] on {t.device}.");
-        using var first = t.view(-1).narrow(0, 0, 1); // of one element: a span of all is limited to 2 GiB
-        return (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        if (t.dtype != ScalarType.Float32) throw new ArgumentException($"a kernel needs a Float32 tensor, not {t.dtype} [{string.Join(", ", t.shape)}].");
+        return (float*)LibtorchAbi.Pointer(t);
     }
 
     [LibraryImport("libc")]
