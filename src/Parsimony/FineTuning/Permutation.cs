@@ -12,6 +12,8 @@ internal enum RandomUse
     Sampling = 5,
     Rewards = 6,
     Measuring = 7,
+    Neurons = 20,
+    BestOfN = 21,
 }
 
 /// <summary>
