@@ -72,7 +72,14 @@ internal readonly record struct LinearMap(int Layer, LinearTarget Target)
     }
 
     /// <summary>One at the tokens that are meant, the other elsewhere, bit by bit.</summary>
-    public static Tensor Where(Tensor? where, Tensor plain, Tensor changed) => where is null ? changed : torch.where(where.to(plain.device).unsqueeze(-1), changed, plain);
+    /// <exception cref="ArgumentException">The tokens are not those of the pass.</exception>
+    public static Tensor Where(Tensor? where, Tensor plain, Tensor changed)
+    {
+        if (where is null) return changed;
+        if (!where.shape.AsSpan().SequenceEqual(plain.shape.AsSpan(0, plain.shape.Length - 1))) throw new ArgumentException(
+            $"the tokens at which the adapter acts are [{string.Join(", ", where.shape)}]; the activation is [{string.Join(", ", plain.shape)}]. Expected [batch, seq] of the same pass.", nameof(where));
+        return torch.where(where.to(plain.device).unsqueeze(-1), changed, plain);
+    }
 
     /// <summary>The name of its numbers.</summary>
     public string Name(string what) => $"blocks.{Layer}.{Words.Of(Target)}.{what}";

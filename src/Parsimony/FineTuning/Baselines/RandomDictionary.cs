@@ -31,6 +31,7 @@ public static class RandomDictionary
         var wDec = DecoderRow.Renormalise(randn(sae.DSae, sae.DModel, generator: generator)).to(device);
         var bDec = sae.Weights.TryGetValue("b_dec", out var centre) ? centre : zeros(sae.DModel, device: device);
         var (x, wEnc) = (activations.to(device), wDec.t().contiguous());
+        var centred = x - bDec;
         var bEnc = zeros(sae.DSae, device: device);
         var firings = Firings(sae, x);                                                              // [d_sae]
         long width = Math.Max(1, BlockNumbers / x.size(0));
@@ -38,7 +39,7 @@ public static class RandomDictionary
         {
             using var block = NewDisposeScope();
             long count = Math.Min(width, sae.DSae - first);
-            var z = (x - bDec).matmul(wEnc.narrow(1, first, count));                                 // [tokens, count]
+            var z = centred.matmul(wEnc.narrow(1, first, count));                                 // [tokens, count]
             bEnc.narrow(0, first, count).copy_(-Thresholds(z, firings.narrow(0, first, count)));
         }
         return new StandardSae(wEnc, wDec, bEnc, bDec);

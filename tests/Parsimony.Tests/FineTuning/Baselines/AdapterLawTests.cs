@@ -80,6 +80,30 @@ public sealed class AdapterLawTests : IDisposable
         foreach (var (expected, again) in plain.Zip(Learn(adapter.Hooks.Select(at => at.Layer).ToHashSet()))) Assert.Equal(expected, again);
     }
 
+    [Theory]
+    [InlineData("lora", WeightStorage.Bf16)]
+    [InlineData("full", WeightStorage.Int8)]
+    [InlineData("ia3", WeightStorage.Int8)]
+    public void It_learns_on_a_model_whose_matrices_are_kept_in_fewer_bits(string kind, WeightStorage storage)
+    {
+        var config = Some.Config();
+        using var model = new Transformer(config, Some.Weights(config), storage: storage);
+        using var adapter = SomeAdapter.Make(kind, model);
+        var tokens = Some.Tokens();
+        Assert.True(model.Forward(tokens).SameBits(model.Forward(tokens, adapter.Tap())));
+        Tensor Loss() => NextTokenLoss.Mean(model.Forward(tokens, adapter.Tap()), tokens);
+        Tensor[] numbers = [.. adapter.Parameters.Values];
+        double before = Loss().item<float>();
+        for (int step = 0; step < 10; step++)
+        {
+            using var inner = NewDisposeScope();
+            var gradients = Gradients.Of(Loss(), numbers);
+            using var noGradient = no_grad();
+            foreach (var (number, gradient) in numbers.Zip(gradients)) number.add_(gradient, -0.1);
+        }
+        Assert.True(Loss().item<float>() < before - 0.02, $"{before} -> {Loss().item<float>()}");
+    }
+
     [Theory, MemberData(nameof(Kinds))]
     public void Several_passes_layer_by_layer_are_what_each_is_alone(string kind)
     {
@@ -120,6 +144,7 @@ public sealed class AdapterLawTests : IDisposable
         Assert.False(plain[1, 7].SameBits(some[1, 7]));
         Assert.False(all.SameBits(some));
         Assert.True(all.SameBits(model.Forward(tokens, adapter.Tap(ones([2, 12], ScalarType.Bool)))));
+        Assert.Contains("Expected [batch, seq] of the same pass", Assert.Throws<ArgumentException>(() => model.Forward(tokens, adapter.Tap(ones([1, 12], ScalarType.Bool)))).Message, StringComparison.Ordinal);
     }
 
     [Theory, MemberData(nameof(Kinds))]

@@ -67,11 +67,11 @@ public sealed class BannedWordsTests : IDisposable
     [Fact]
     public void However_a_word_is_cut_into_tokens_it_is_not_completed()
     {
-        // Random texts of a real vocabulary's pieces of three words, in every way they can be cut.
-        var lexicon = Of("little", "time", "upon a");
+        // Random texts of a real vocabulary's pieces of a word and a phrase, in every way they can be cut.
+        var lexicon = Of("tim", "up on");
         var ban = new BannedWords(Bundled, lexicon);
-        int[] pieces = [.. Enumerable.Range(0, Bundled.VocabularySize).Where(id => Bundled.Decode([id]) is { Length: > 0 } text && "little time upon a".Contains(text, StringComparison.OrdinalIgnoreCase))];
-        Assert.True(pieces.Length > 20);
+        int[] pieces = [.. Enumerable.Range(0, Bundled.VocabularySize).Where(id => Bundled.Decode([id]) is { Length: > 0 } text && " tim up on ".Contains(text, StringComparison.OrdinalIgnoreCase))];
+        Assert.True(pieces.Length > 10);
         var random = new Random(3);
         int without = 0;
         for (int run = 0; run < 100; run++)

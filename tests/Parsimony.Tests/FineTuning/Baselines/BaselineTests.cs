@@ -66,15 +66,16 @@ public sealed class BaselineTests
     }
 
     [Theory]
-    [InlineData(BaselineMethod.Bias, 100, "1")]         // 112 a layer
-    [InlineData(BaselineMethod.Bias, 200, "1 2")]
-    [InlineData(BaselineMethod.Bias, 1000, "0 1 2")]
-    [InlineData(BaselineMethod.Ia3, 160, "1 2")]        // 80 a layer
-    [InlineData(BaselineMethod.Full, 1, "1")]
-    public void Layers_are_added_above_the_hook_and_then_below_until_the_budget_is_met(BaselineMethod method, long budget, string layers)
+    [InlineData(BaselineMethod.Bias, 1, 100, "1")]      // 112 a layer
+    [InlineData(BaselineMethod.Bias, 1, 200, "1 2")]
+    [InlineData(BaselineMethod.Bias, 2, 200, "1 2")]
+    [InlineData(BaselineMethod.Bias, 1, 1000, "0 1 2")]
+    [InlineData(BaselineMethod.Ia3, 1, 160, "1 2")]     // 80 a layer
+    [InlineData(BaselineMethod.Full, 1, 1, "1")]
+    public void Layers_are_added_above_the_hook_and_then_below_until_the_budget_is_met(BaselineMethod method, int hook, long budget, string layers)
     {
         using var model = Some.Model();
-        using var adapter = Baseline.Create(new BaselineOptions { Method = method, Budget = budget }, model, At);
+        using var adapter = Baseline.Create(new BaselineOptions { Method = method, Budget = budget }, model, At with { Layer = hook });
         Assert.Equal(layers, string.Join(' ', adapter.Hooks.Select(at => at.Layer).Distinct()));
     }
 
