@@ -64,14 +64,11 @@ internal static class SomeFolder
         using var model = Transformer.Load(modelFolder);
         using var scope = NewDisposeScope();
         using var dials = FeatureDials.Of(HookPoint.Parse("blocks.1.mlp_out"), ones(dSae), ones(dSae));
-        AdapterFolder.Save(folder, dials, new AdapterMetadata
+        AdapterFolder.Save(folder, [dials], new AdapterMetadata
         {
             BaseModelName = "some",
             BaseModelSha256 = model.Sha256!,
-            SaeName = "some",
-            SaeSha256 = SaeFolder.Sha256(saeFolder),
-            At = dials.At,
-            DSae = dSae,
+            Hooks = [new(dials.At, dSae, saeFolder, SaeFolder.Sha256(saeFolder))],
             Mode = SpliceMode.Delta,
         });
         return folder;

@@ -50,7 +50,7 @@ internal static class DemoCommand
         using (var data = TrainingData.Open(model, train, TrainCommand.Hooks(train))) TrainCommand.Run(data, train, run, terminal);
         using var sae = LoadedSae.Open(options.Out, model);
         EvaluateCommand.Run(sae, Evaluate(options, model.Folder), run, terminal);
-        FinetuneCommand.Run(sae, Finetune(options, model.Folder), run, terminal);
+        FinetuneCommand.Run(LoadedSaes.With(sae), Finetune(options, model.Folder), run, terminal);
         if (options.Rlhf) GentlerStories.Run(sae, options, run, terminal);
         var report = ReportCommand.Run(sae, Report(options), run, terminal);
         terminal.Say("");
@@ -89,7 +89,7 @@ internal static class DemoCommand
 
     private static FinetuneOptions Finetune(DemoOptions options, string model) => new()
     {
-        Sae = options.Out,
+        Sae = [options.Out],
         Data = Path.Combine(model, "stories.txt"),
         HeldOut = Path.Combine(model, "stories-heldout.txt"),
         Task = "predict stories written today, by a model of books from 1898 to 1924",

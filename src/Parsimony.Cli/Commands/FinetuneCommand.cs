@@ -1,13 +1,15 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using Parsimony.Autoencoders;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
+using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Text;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Parsimony.Cli.Commands;
 
@@ -15,8 +17,8 @@ namespace Parsimony.Cli.Commands;
 internal sealed record FinetuneOptions
 {
     [Positional]
-    [Description("run folder, or SAE folder in the SAELens layout")]
-    public required string Sae { get; init; }
+    [Description("run folder, or SAE folder in the SAELens layout; several, each at its own hook point, are learned on together")]
+    public required string[] Sae { get; init; }
 
     [Description("what to learn: a text file, or .jsonl with prompt and completion or with conversations")]
     public required string Data { get; init; }
@@ -46,7 +48,16 @@ internal sealed record FinetuneOptions
 
     public WeightOptions Load { get; init; } = new();
 
+    public DialOptions Dials { get; init; } = new();
+
     public SftOptions Sft { get; init; } = new();
+
+    /// <summary>Where the run is: the folder that is named, else the first SAE's own.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Folder => Out ?? (RunFolder.Contains(Sae[0]) ? Sae[0] : "runs/finetune");
+
+    /// <summary>These options, checked.</summary>
+    public FinetuneOptions Validated() => Sae.Length > 0 ? this : throw new ArgumentException("sae is empty; name one or more.");
 }
 
 /// <summary><c>parsimony finetune</c>: learn only the scale c and shift d of every latent.</summary>
@@ -56,37 +67,42 @@ internal static class FinetuneCommand
         "finetune", "Fine-tunes a model only through its SAE's features: one scale and one shift per latent.",
         (options, terminal) =>
         {
-            using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null, load: options.Load);
-            string folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : "runs/finetune");
-            if (options.Plan) return Plan(sae, options, folder, terminal);
-            var run = RunFolder.At(folder);
-            var report = Run(sae, options, run, terminal);
+            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
+            if (options.Plan) return Plan(saes, options, terminal);
+            var run = RunFolder.At(options.Folder);
+            var report = Run(saes, options, run, terminal);
             Print(report, run, terminal);
             return report;
         },
         [
             "parsimony finetune runs/pythia --data arithmetic.jsonl",
             "parsimony finetune runs/pythia --data letters.txt --mode replace --decay-on-scale true --out runs/article",
+            "parsimony finetune runs/layer1 runs/layer3 --data letters.txt --group-lasso 0.3 --out runs/both",
         ]);
 
     /// <summary>Trains the dials and the null run, saves the adapter, adds to the run's report.</summary>
-    public static RunReport Run(LoadedSae sae, FinetuneOptions options, RunFolder run, Terminal terminal)
+    public static RunReport Run(LoadedSaes saes, FinetuneOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
         run.Remember("finetune", options, isBegun: File.Exists(Path.Combine(run.FineTuning, "checkpoint.safetensors")));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
-        terminal.Note(sae.Model.Notes);
-        var (train, heldOut) = Examples(sae, options);
+        terminal.Note(saes.Model.Notes);
+        var model = saes.Model.Model;
+        var (train, heldOut) = Examples(saes.Model, options);
 
-        using var prefixes = new PrefixCache(sae.Model.Model, sae.At, options.Sft.PrefixCacheBytes);
-        using var result = Train(options.Sft, run.FineTuning, "fine-tune");
+        using var prefixes = new PrefixCache(model, saes.Spliced[0].At, options.Sft.PrefixCacheBytes);
+        using var adapter = new DialAdapter(model, saes.Spliced, options.Dials);
+        var result = Train(adapter, options.Sft, run.FineTuning, "fine-tune");
         double? nullAfter = null;
         if (options.NullRun)
         {
-            using var noise = Train(options.Sft with { ShuffleLabels = true }, run.NullRun, "null run");
-            nullAfter = noise.HeldOutAfter;
+            using var noise = new DialAdapter(model, saes.Spliced, options.Dials);
+            nullAfter = Train(noise, options.Sft with { ShuffleLabels = true }, run.NullRun, "null run").HeldOutAfter;
         }
-        Save(sae, options, result, run);
+        AdapterFolder.Save(run.Adapter, adapter.Dials, saes.Metadata(adapter,
+            new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter }));
+        var inserted = InsertedSaes.Measure(model, saes.Spliced, prefixes, heldOut, options.Sft.BatchSize, terminal.Interrupted);
+        var movement = heldOut.Count == 0 ? null : DialMovement.Measure(saes.First.Sae, adapter.Dials.First(d => d.At == saes.First.At), At(saes.First.At), [.. heldOut.Select(e => e.Tokens)]);
         return run.Update(report => report with
         {
             Finetune = new FinetuneSummary
@@ -96,44 +112,45 @@ internal static class FinetuneCommand
                 HeldoutNullAfter = nullAfter,
                 TrainableParameters = result.TrainableParameters,
                 Task = options.Task ?? $"next-token prediction on {Path.GetFileName(options.Data)}",
+                Hooks = [.. adapter.Hooks.Select(at => at.ToString())],
+                InsertedSaes = inserted,
             },
-            Dials = Summary(result),
+            Dials = Summary(adapter.Dials, movement),
             Seconds = report.Seconds.With("finetune", clock),
         });
 
-        SftResult Train(SftOptions sft, string folder, string name)
+        SftResult Train(DialAdapter dials, SftOptions sft, string folder, string name)
         {
             using var progress = terminal.Progress(name, sft.Steps, "steps");
-            return new SftTrainer(sae.Model.Model, sae.At, sae.Sae, sft, prefixes).Train(
+            return new SftTrainer(model, dials, sft, prefixes).Train(
                 train, heldOut, folder, progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
         }
+
+        PrefixCache At(HookPoint at) => prefixes.At == at ? prefixes : new PrefixCache(model, at, 0);
     }
 
-    private static ResourcePlan Plan(LoadedSae sae, FinetuneOptions options, string folder, Terminal terminal)
+    private static ResourcePlan Plan(LoadedSaes saes, FinetuneOptions options, Terminal terminal)
     {
-        terminal.Note(sae.Model.Notes);
-        var (train, heldOut) = Examples(sae, options);
-        var plan = SplicedPlans.FineTuning(sae, options, train.Concat(heldOut).Sum(e => (long)e.Tokens.Length), heldOut.Sum(e => (long)e.Tokens.Length), folder);
+        terminal.Note(saes.Model.Notes);
+        var (train, heldOut) = Examples(saes.Model, options);
+        var plan = SplicedPlans.FineTuning(saes, options, train.Concat(heldOut).Sum(e => (long)e.Tokens.Length), heldOut.Sum(e => (long)e.Tokens.Length));
         plan.Print(terminal, "fine-tuning");
         return plan;
     }
 
-    private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedSae sae, FinetuneOptions options)
+    private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedModel model, FinetuneOptions options)
     {
-        List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Sft.SequenceLength, options.Corpus, options.ChatTemplate);
+        List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Sft.SequenceLength, options.Corpus, options.ChatTemplate);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))
             : SftExamples.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }
 
-    private static DialSummary Summary(SftResult result)
+    private static DialSummary Summary(IReadOnlyList<FeatureDials> dials, DialMovement? movement)
     {
-        using var scale = result.Dials.Scale();
-        return DialSummary.Of(scale.detach().data<float>().ToArray(), result.Dials.Shift.detach().data<float>().ToArray(), result.Movement?.Killed.Length);
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return DialSummary.Of([.. dials.SelectMany(d => d.Scale().cpu().data<float>().ToArray())], [.. dials.SelectMany(d => d.Shift().cpu().data<float>().ToArray())], movement?.Killed.Length);
     }
-
-    private static void Save(LoadedSae sae, FinetuneOptions options, SftResult result, RunFolder run) =>
-        AdapterFolder.Save(run.Adapter, result.Dials, sae.Adapter(options.Sft.Mode,
-            new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter }));
 
     private static void Print(RunReport report, RunFolder run, Terminal terminal)
     {
@@ -144,6 +161,7 @@ internal static class FinetuneCommand
             new("held-out loss after", $"{f.HeldoutAfter:0.0000}"),
             new("null run after", f.HeldoutNullAfter is { } n ? $"{n:0.0000}" : "not run"),
             new("trainable parameters", $"{f.TrainableParameters}"),
+            .. f.InsertedSaes is { Count: > 1 } all ? all.Select(i => KeyValuePair.Create<string, object?>($"loss with {i.Count} SAEs inserted", $"replace {i.Replace:0.0000}, delta {i.Delta:0.0000}")) : [],
             new("adapter", run.Adapter),
         ]);
     }

@@ -19,7 +19,7 @@ internal static class GentlerStories
         string model = sae.Model.Folder, words = Path.Combine(model, "frightening.txt"), prompts = Path.Combine(run.Folder, "rlhf-prompts.jsonl");
         AtomicFile.WriteText(prompts, string.Concat(Prompts(File.ReadAllText(Path.Combine(model, "corpus.txt")), Lexicon.Load(words))
             .Select(text => Json.WriteLine(new Dictionary<string, string> { ["prompt"] = text }) + "\n")));
-        return RlhfCommand.Run(sae, Rlhf(options, model, words, prompts), run, terminal);
+        return RlhfCommand.Run(LoadedSaes.With(sae), Rlhf(options, model, words, prompts), run, terminal);
     }
 
     /// <summary>The words before each frightening one, whichever half it is of.</summary>
@@ -32,7 +32,7 @@ internal static class GentlerStories
 
     private static RlhfOptions Rlhf(DemoOptions options, string model, string words, string prompts) => new()
     {
-        Sae = options.Out,
+        Sae = [options.Out],
         Prompts = prompts,
         Lexicon = words,
         HeldOut = Path.Combine(model, "stories-heldout.txt"),

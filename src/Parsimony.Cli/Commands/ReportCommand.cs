@@ -70,11 +70,12 @@ internal static class ReportCommand
         var contexts = sae.Model.PackTraining(text, options.Text is null ? train!.Corpus : options.Corpus, train?.SequenceLength ?? 128, options.Text is null ? train!.HeldOutFraction : 0, options.MaxContexts);
         terminal.Note(sae.Model.Notes);
 
-        var (dials, adapter) = run.LoadAdapter(sae);
-        using var _ = dials;
+        using var saes = run.AdapterOrNull is { } learned ? LoadedSaes.Of(sae, learned) : LoadedSaes.With(sae);
+        using var adapter = run.AdapterOrNull is { } folder ? saes.Load(folder) : null;
+        var dials = adapter?.Dials.FirstOrDefault(d => d.At == sae.At);
         var moved = dials is null ? null : Movement(sae, dials, contexts);
         var (shown, panels) = Features(sae, options, contexts, moved, terminal);
-        var samples = Samples(sae, options, dials, contexts, adapter?.Mode ?? SpliceMode.Delta, terminal);
+        var samples = Samples(sae.Model, options, adapter, contexts, terminal);
 
         var report = run.Update(r => r with
         {
@@ -113,28 +114,33 @@ internal static class ReportCommand
     private static IEnumerable<int> MostMoved(DialMovement moved, int count) =>
         Enumerable.Range(0, moved.Effect.Length).OrderByDescending(i => moved.Effect[i]).Take(count).Where(i => moved.Effect[i] > 0);
 
-    private static FeaturePanel WithDials(FeaturePanel panel, FeatureDials dials, DialMovement moved) => panel with
+    private static FeaturePanel WithDials(FeaturePanel panel, FeatureDials dials, DialMovement moved)
     {
-        Scale = 1 + dials.Gamma[panel.Latent].item<float>(),
-        Shift = dials.Shift[panel.Latent].item<float>(),
-        Effect = moved.Effect[panel.Latent],
-        DensityAfter = moved.Killed.Contains(panel.Latent) ? 0 : null,
-    };
+        using var scope = NewDisposeScope();
+        return panel with
+        {
+            Scale = dials.Scale()[panel.Latent].item<float>(),
+            Shift = dials.Shift()[panel.Latent].item<float>(),
+            Effect = moved.Effect[panel.Latent],
+            DensityAfter = moved.Killed.Contains(panel.Latent) ? 0 : null,
+        };
+    }
 
     /// <summary>The same prompts and seed with the dials at rest and as learned.</summary>
     private static List<TextSample> Samples(
-        LoadedSae sae, ReportOptions options, FeatureDials? dials, IReadOnlyList<int[]> contexts, SpliceMode mode, Terminal terminal)
+        LoadedModel model, ReportOptions options, DialAdapter? adapter, IReadOnlyList<int[]> contexts, Terminal terminal)
     {
-        var tokenizer = sae.Model.Tokenizer;
+        var tokenizer = model.Tokenizer;
         string[] prompts = options.Prompts.Length > 0 ? options.Prompts
             : [.. contexts.Take(3).Select(c => tokenizer.Decode(c.AsSpan(0, Math.Min(12, c.Length))))];
         int[][] ids = [.. prompts.Select(tokenizer.EncodeDocument)];
         string[] Write(Tap? tap) =>
-            [.. Generation.Generate(sae.Model.Model, ids, options.Sampling, tap, tokenizer.EndOfTextId, cancellation: terminal.Interrupted)
+            [.. Generation.Generate(model.Model, ids, options.Sampling, tap, tokenizer.EndOfTextId, cancellation: terminal.Interrupted)
                 .Select(row => GenerateCommand.Text(tokenizer, row))];
         using var nograd = no_grad();
-        var before = Write(dials is null ? null : Taps.Splice(sae.At, sae.Sae, mode));
-        var after = dials is null ? null : Write(dials.Splice(sae.Sae, mode));
+        using var scope = NewDisposeScope();
+        var before = Write(adapter?.Rest());
+        var after = adapter is null ? null : Write(adapter.WhileGenerating(ids.Max(row => row.Length)));
         return [.. prompts.Select((prompt, i) => new TextSample { Prompt = prompt, Before = before[i], After = after?[i] })];
     }
 

@@ -18,8 +18,8 @@ namespace Parsimony.Cli.Commands;
 internal sealed record RlhfOptions
 {
     [Positional]
-    [Description("run folder, or SAE folder in the SAELens layout")]
-    public required string Sae { get; init; }
+    [Description("run folder, or SAE folder in the SAELens layout; several, each at its own hook point, are learned on together")]
+    public required string[] Sae { get; init; }
 
     [Description("prompts to go on from: a .txt with one on each line, or .jsonl with a \"prompt\" in each row")]
     public required string Prompts { get; init; }
@@ -57,12 +57,15 @@ internal sealed record RlhfOptions
 
     public RewardOptions? Rewards { get; init; }
 
+    public DialOptions Dials { get; init; } = new();
+
     public PolicyOptions Policy { get; init; } = new();
 
     /// <summary>These options, checked.</summary>
     public RlhfOptions Validated()
     {
         var faults = new OptionFaults();
+        faults.Check(Sae.Length > 0, "sae", "empty", "one or more");
         faults.Check(Lexicon is not null || Rewards is not null, "lexicon", "not given", "a word list, or rewards in a --config file");
         faults.Check(LexiconHeldOut is >= 0 and < 1, "lexicon_held_out", LexiconHeldOut, "0 or more and below 1");
         faults.Check(PromptsHeldOut is >= 0 and < 1, "prompts_held_out", PromptsHeldOut, "0 or more and below 1");
@@ -92,9 +95,9 @@ internal static class RlhfCommand
         "rlhf", "Teaches a model by rewards, only through its SAE's features: PPO, GRPO or RLOO on one scale and one shift per latent.",
         (options, terminal) =>
         {
-            using var sae = LoadedSae.Open(options.Sae, options.Model, hook: null, load: options.Load);
-            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : "runs/rlhf"));
-            var report = Run(sae, options, run, terminal);
+            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
+            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae[0]) ? options.Sae[0] : "runs/rlhf"));
+            var report = Run(saes, options, run, terminal);
             Print(report.Rlhf!, run, terminal);
             return report;
         },
@@ -104,27 +107,30 @@ internal static class RlhfCommand
         ]);
 
     /// <summary>Measures, trains, measures again, does the same with rewards that mean nothing, saves the adapter, adds to the run's report.</summary>
-    public static RunReport Run(LoadedSae sae, RlhfOptions options, RunFolder run, Terminal terminal)
+    public static RunReport Run(LoadedSaes saes, RlhfOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
         run.Remember("rlhf", options, isBegun: File.Exists(Path.Combine(run.Rlhf, "checkpoint.safetensors")));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
-        terminal.Note(sae.Model.Notes);
-        var (prompts, asked) = Prompts(sae, options, terminal);
+        terminal.Note(saes.Model.Notes);
+        var (model, tokenizer) = (saes.Model.Model, saes.Model.Tokenizer);
+        var (prompts, asked) = Prompts(saes.Model, options, terminal);
         var rewards = options.AllRewards();
         var (rewarded, heldOut) = Lists(rewards.Lexicon);
 
-        var before = Measure(null, "before");
-        using var result = Train(options.Policy, run.Rlhf, options.Policy.Algorithm.ToString().ToUpperInvariant());
-        var after = Measure(result.Dials, "after");
+        using var adapter = new DialAdapter(model, saes.Spliced, options.Dials);
+        var before = Measure(adapter, atRest: true, "before");
+        var result = Train(adapter, options.Policy, run.Rlhf, options.Policy.Algorithm.ToString().ToUpperInvariant());
+        var after = Measure(adapter, atRest: false, "after");
         ContinuationReport? noise = null;
         if (options.NullRun)
         {
-            using var nothing = Train(options.Policy with { NullRewards = NullRewards.Shuffle }, run.RlhfNull, "null run");
-            noise = Measure(nothing.Dials, "after the null run");
+            using var nothing = new DialAdapter(model, saes.Spliced, options.Dials);
+            Train(nothing, options.Policy with { NullRewards = NullRewards.Shuffle }, run.RlhfNull, "null run");
+            noise = Measure(nothing, atRest: false, "after the null run");
         }
-        var (perplexityBefore, perplexityAfter) = Perplexities(sae, options, result.Dials, terminal);
-        Save(sae, options, run, result, before, after);
+        var (perplexityBefore, perplexityAfter) = Perplexities(saes.Model, options, adapter, terminal);
+        Save(saes, run, adapter, before, after);
 
         var hits = new (string Name, Estimate? Hits)[]
         {
@@ -154,32 +160,32 @@ internal static class RlhfCommand
                 DistinctPairsAfter = after.DistinctPairs,
                 LengthBefore = before.Length,
                 LengthAfter = after.Length,
-                LatentsChanged = GroupLasso.Changed(result.Dials.Gamma, result.Dials.Shift),
+                LatentsChanged = adapter.LatentsChanged,
             },
             Seconds = report.Seconds.With("rlhf", clock),
         });
 
-        PolicyResult Train(PolicyOptions policy, string folder, string name)
+        PolicyResult Train(IAdapter learner, PolicyOptions policy, string folder, string name)
         {
             using var progress = terminal.Progress(name, policy.Steps, "steps");
             using var judges = rewards.Create();
-            var trained = new PolicyTrainer(sae.Model.Model, sae.At, sae.Sae, sae.Model.Tokenizer, policy).Train(prompts, judges, folder, progress.From<PolicyProgress>(
+            var trained = new PolicyTrainer(model, learner, tokenizer, policy).Train(prompts, judges, folder, progress.From<PolicyProgress>(
                 p => p.Step, p => $"reward {p.Reward:0.000}  KL {p.FullKl:0.00}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
             terminal.Note(trained.Warnings);
             return trained;
         }
 
-        ContinuationReport Measure(FeatureDials? dials, string name)
+        ContinuationReport Measure(IAdapter learnt, bool atRest, string name)
         {
             using var progress = terminal.Progress(name, options.Continuations, "texts");
-            return ContinuationReport.Measure(sae.Model.Model, sae.At, sae.Sae, sae.Model.Tokenizer, dials, asked, options.Policy, options.Continuations,
+            return ContinuationReport.Measure(model, learnt, atRest, tokenizer, asked, options.Policy, options.Continuations,
                 rewarded, heldOut, progress.From<int>(n => n), terminal.Interrupted);
         }
     }
 
-    private static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedSae sae, RlhfOptions options, Terminal terminal)
+    private static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedModel model, RlhfOptions options, Terminal terminal)
     {
-        var read = RolloutPrompts.Load(HubCache.Local(options.Prompts, HubKind.Dataset, HubSettings.FromEnvironment()), sae.Model.Tokenizer, options.Prompting);
+        var read = RolloutPrompts.Load(HubCache.Local(options.Prompts, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Prompting);
         if (read.TooLong + read.Truncated > 0)
             terminal.Note([$"{read.TooLong} prompts are left out as too long and {read.Truncated} lost their beginning; --prompt-tokens is {options.Prompting.PromptTokens}."]);
         return RolloutPrompts.Split(read.Prompts, options.PromptsHeldOut, options.Policy.Seed);
@@ -193,22 +199,22 @@ internal static class RlhfCommand
         return (list.Of(options.Side, options.HeldOutFraction), options.Side is LexiconSide.Rewarded ? list.Of(LexiconSide.HeldOut, options.HeldOutFraction) : null);
     }
 
-    private static (double? Before, double? After) Perplexities(LoadedSae sae, RlhfOptions options, FeatureDials dials, Terminal terminal)
+    private static (double? Before, double? After) Perplexities(LoadedModel model, RlhfOptions options, IAdapter adapter, Terminal terminal)
     {
         if (options.HeldOut is not { } text) return (null, null);
-        var contexts = sae.Model.Pack(text, new TextOptions(), Math.Min(PerplexityTokens, sae.Model.Model.Config.MaxSequenceLength));
-        using var prefixes = new PrefixCache(sae.Model.Model, sae.At, 1L << 30);
-        var loss = new HeldOutLoss(sae.Model.Model, prefixes, [.. contexts.Select(c => new SftExample(c, 1))], 8, terminal.Interrupted);
+        var contexts = model.Pack(text, new TextOptions(), Math.Min(PerplexityTokens, model.Model.Config.MaxSequenceLength));
+        using var prefixes = new PrefixCache(model.Model, adapter.Hooks[0], 1L << 30);
+        var loss = new HeldOutLoss(model.Model, prefixes, [.. contexts.Select(c => new SftExample(c, 1))], 8, terminal.Interrupted);
         using var scope = TorchSharp.torch.NewDisposeScope();
-        return (Math.Exp(loss.Of(Taps.Splice(sae.At, sae.Sae, options.Policy.Mode))), Math.Exp(loss.Of(dials.Splice(sae.Sae, options.Policy.Mode))));
+        return (Math.Exp(loss.AtRest(adapter)), Math.Exp(loss.With(adapter)));
     }
 
-    private static void Save(LoadedSae sae, RlhfOptions options, RunFolder run, PolicyResult result, ContinuationReport before, ContinuationReport after)
+    private static void Save(LoadedSaes saes, RunFolder run, DialAdapter adapter, ContinuationReport before, ContinuationReport after)
     {
         var results = new Dictionary<string, double> { ["kl"] = after.Kl };
         if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
         if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
-        AdapterFolder.Save(run.RlhfAdapter, result.Dials, sae.Adapter(options.Policy.Mode, results));
+        AdapterFolder.Save(run.RlhfAdapter, adapter.Dials, saes.Metadata(adapter, results));
     }
 
     internal static void Print(RlhfSummary r, RunFolder run, Terminal terminal)

@@ -10,9 +10,12 @@ internal sealed class FusedModel : IDisposable
 {
     private readonly LoadedModel? plain;
     private readonly LoadedSae? sae;
-    private readonly FeatureDials? dials;
+    private readonly LoadedSaes? all;
+    private readonly DialAdapter? adapter;
+    private readonly SpliceMode mode;
 
-    private FusedModel(LoadedModel? plain, LoadedSae? sae, FeatureDials? dials, Tap? tap) => (this.plain, this.sae, this.dials, Tap) = (plain, sae, dials, tap);
+    private FusedModel(LoadedModel? plain, LoadedSae? sae, LoadedSaes? all, DialAdapter? adapter, SpliceMode mode) =>
+        (this.plain, this.sae, this.all, this.adapter, this.mode) = (plain, sae, all, adapter, mode);
 
     public Transformer Model => (sae?.Model ?? plain!).Model;
 
@@ -21,8 +24,8 @@ internal sealed class FusedModel : IDisposable
     /// <summary>What there is to say of its weights.</summary>
     public IReadOnlyList<string> Notes => (sae?.Model ?? plain!).Notes;
 
-    /// <summary>What to pass to the model; null for the plain model.</summary>
-    public Tap? Tap { get; }
+    /// <summary>Whether there are dials to put at rest.</summary>
+    public bool HasAdapter => adapter is not null;
 
     /// <summary>Opens the folders and checks that they belong together.</summary>
     /// <param name="model">The model folder; null for the run's, else the bundled one.</param>
@@ -37,30 +40,44 @@ internal sealed class FusedModel : IDisposable
     {
         if (sae is null && adapter is not null) throw new UsageException("--adapter needs --sae, the SAE whose dials it holds.");
         if (sae is null && mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
-        if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, null);
+        if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, null, default);
 
         var loaded = LoadedSae.Open(sae, model, hook: null, load: load);
+        LoadedSaes? all = null;
         try
         {
             adapter ??= RunFolder.Contains(sae) ? RunFolder.Existing(sae).AdapterOrNull : null;
-            if (adapter is null) return new FusedModel(null, loaded, null, Taps.Splice(loaded.At, loaded.Sae, mode ?? SpliceMode.Replace));
-            var (dials, learned) = AdapterFolder.Load(adapter, loaded.Model.Model.Sha256, loaded.Sha256);
-            return new FusedModel(null, loaded, dials, dials.Splice(loaded.Sae, mode ?? learned.Mode));
+            if (adapter is null) return new FusedModel(null, loaded, null, null, mode ?? SpliceMode.Replace);
+            all = LoadedSaes.Of(loaded, adapter);
+            return new FusedModel(null, loaded, all, all.Load(adapter, mode), default);
         }
         catch
         {
+            all?.Dispose();
             loaded.Dispose();
             throw;
         }
     }
 
     /// <summary>Continues prompts; see <see cref="Generation.Generate"/>.</summary>
-    public int[][] Generate(int[][] prompts, SamplingOptions sampling, Action<int> onToken, CancellationToken cancellation) =>
-        Generation.Generate(Model, prompts, sampling, Tap, Tokenizer.EndOfTextId, (_, id) => onToken(id), cancellation: cancellation);
+    /// <param name="prompts">Their ids.</param>
+    /// <param name="sampling">How.</param>
+    /// <param name="onToken">Told each token as it comes.</param>
+    /// <param name="cancellation">Stops between two tokens.</param>
+    /// <param name="atRest">Whether the dials, if there are any, are at rest.</param>
+    public int[][] Generate(int[][] prompts, SamplingOptions sampling, Action<int> onToken, CancellationToken cancellation, bool atRest = false)
+    {
+        using var noGradient = TorchSharp.torch.no_grad();
+        using var scope = TorchSharp.torch.NewDisposeScope();
+        var tap = adapter is not null ? (atRest ? adapter.Rest() : adapter.WhileGenerating(prompts.Max(p => p.Length)))
+            : sae is null ? null : Taps.Splice(sae.At, sae.Sae, mode);
+        return Generation.Generate(Model, prompts, sampling, tap, Tokenizer.EndOfTextId, (_, id) => onToken(id), cancellation: cancellation);
+    }
 
     public void Dispose()
     {
-        dials?.Dispose();
+        adapter?.Dispose();
+        all?.Dispose();
         sae?.Dispose();
         plain?.Dispose();
     }

@@ -1,10 +1,8 @@
 using Parsimony.Autoencoders;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli.Commands;
-using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Native;
-using Parsimony.Splicing;
 
 namespace Parsimony.Cli.Runs;
 
@@ -73,21 +71,6 @@ internal sealed class LoadedSae : IDisposable
             throw;
         }
     }
-
-    /// <summary>What dials learned here belong to.</summary>
-    /// <param name="mode">The splice mode they were learned in.</param>
-    /// <param name="results">Figures for the model card.</param>
-    public AdapterMetadata Adapter(SpliceMode mode, IReadOnlyDictionary<string, double> results) => new()
-    {
-        BaseModelName = Model.Name,
-        BaseModelSha256 = Model.Model.Sha256!,
-        SaeName = Folder,
-        SaeSha256 = Sha256,
-        At = At,
-        DSae = Sae.DSae,
-        Mode = mode,
-        Results = results,
-    };
 
     public void Dispose()
     {

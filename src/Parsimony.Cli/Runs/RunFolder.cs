@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Files;
-using Parsimony.FineTuning;
 using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Runs;
@@ -72,10 +71,6 @@ internal sealed class RunFolder
     public T? Recall<T>(string command) where T : class =>
         File.Exists(Config) && Json.ParseObject(File.ReadAllText(Config), Config)[command] is JsonObject options
             ? Json.Parse<T>(options, Config) : null;
-
-    /// <summary>The dials learned here, for the given model and SAE; null when nothing was fine-tuned.</summary>
-    public (FeatureDials? Dials, AdapterMetadata? Metadata) LoadAdapter(LoadedSae sae) => AdapterOrNull is not null
-        ? AdapterFolder.Load(Adapter, sae.Model.Model.Sha256, sae.Sha256) : (null, null);
 
     /// <summary>Removes where an evaluation stood, once its figures are in report.json.</summary>
     public void DropEvaluationCheckpoints()

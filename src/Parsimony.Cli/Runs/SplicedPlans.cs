@@ -18,14 +18,14 @@ internal static class SplicedPlans
     private const string MeasuredOn = "one layer of the model, counted as often as layers run, and a few logits";
 
     /// <summary>The plan of fine-tuning the dials.</summary>
-    /// <param name="sae">The SAE in its model.</param>
+    /// <param name="saes">The SAEs in their model.</param>
     /// <param name="options">The command's options.</param>
     /// <param name="examples">Tokens of all examples, training and held out.</param>
     /// <param name="heldOut">Tokens of the held-out ones.</param>
-    /// <param name="folder">Where the run is written.</param>
-    public static ResourcePlan FineTuning(LoadedSae sae, FinetuneOptions options, long examples, long heldOut, string folder)
+    public static ResourcePlan FineTuning(LoadedSaes saes, FinetuneOptions options, long examples, long heldOut)
     {
-        var (model, sft) = (sae.Model.Model, options.Sft);
+        var (sae, model, sft) = (saes.All.MinBy(s => (s.At.Layer, s.At.Site))!, saes.Model.Model, options.Sft);
+        long latents = saes.All.Sum(s => (long)s.Sae.DSae);
         var config = model.Config;
         long batch = (long)sft.BatchSize * sft.SequenceLength, above = config.NLayers - sae.At.Layer - 1;
         bool recomputes = sft.Recompute ?? SftTrainer.KeepsTooMuch(model, sae.At, sft);
@@ -35,12 +35,12 @@ internal static class SplicedPlans
             {
                 [recomputes ? "one layer's pass, run again backward" : $"{above + 1} layers' passes, kept for backward"] = batch * SftTrainer.KeptNumbers(config) * Float * (recomputes ? 1 : above + 1)
                     + (recomputes ? above * batch * config.DModel * Float : 0),
-                ["the SAE's pass"] = SplicedTensors * batch * sae.Sae.DSae * Float,
+                ["the SAE's pass"] = SplicedTensors * batch * latents * Float,
                 ["logits"] = 3 * Math.Min(batch * config.DVocab, NextTokenLoss.LogitsAtATime) * Float,
                 ["states below the hook"] = Math.Min(sft.PrefixCacheBytes, examples * 2 * config.DModel * Float),
             },
-            DiskBytes = 20L * sae.Sae.DSae * Float, // dials and moments, twice, and the adapter
-            DiskFree = Files.DiskSpace.Free(folder),
+            DiskBytes = 20L * latents * Float, // dials and moments, twice, and the adapter
+            DiskFree = Files.DiskSpace.Free(options.Folder),
             Tokens = sft.Steps * batch,
         };
         if (plan.MemoryBytes > plan.MemoryFree) return plan;

@@ -9,12 +9,10 @@ namespace Parsimony.FineTuning;
 /// <summary>The adapter's model card.</summary>
 internal static class AdapterCard
 {
-    public static string Write(FeatureDials dials, AdapterMetadata m)
+    public static string Write(IReadOnlyList<FeatureDials> dials, AdapterMetadata m)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var c = dials.Scale();
-        long amplified = c.gt(1).sum().item<long>(), inhibited = c.lt(1).sum().item<long>(), inverted = c.lt(0).sum().item<long>();
         var card = new StringBuilder();
         card.Append(CultureInfo.InvariantCulture, $"""
             ---
@@ -25,7 +23,7 @@ internal static class AdapterCard
             - feature-dials
             ---
 
-            # Feature dials at `{m.At}`
+            # Feature dials at `{string.Join("`, `", m.Hooks.Select(h => h.At))}`
 
             Two vectors, scale c and shift d, one number of each per latent of a sparse autoencoder. The latents become
             `relu(c * ((x - b_dec) W_enc + b_enc) + d)`; the model and the autoencoder are unchanged.
@@ -33,13 +31,22 @@ internal static class AdapterCard
             | | |
             |---|---|
             | base model | {m.BaseModelName}, SHA-256 `{m.BaseModelSha256}` |
-            | autoencoder | {m.SaeName}, SHA-256 `{m.SaeSha256}` |
             | splice mode | {(m.Mode is SpliceMode.Replace ? "replace: the reconstruction takes the activation's place" : "delta: only the change is added")} |
-            | trainable parameters | {dials.TrainableParameters} |
-            | scales above 1 | {amplified} of {dials.DSae} |
-            | scales below 1 | {inhibited} of {dials.DSae} ({inverted} below 0) |
+            | acts at | {m.Positions switch { TokenPositions.Prompt => "the prompt's tokens", TokenPositions.Response => "the response's tokens", _ => "all tokens" }} |
+            | trainable parameters | {dials.Sum(d => (long)d.TrainableParameters)} |
 
             """);
+        foreach (var (its, hook) in dials.Zip(m.Hooks))
+        {
+            var c = its.Scale();
+            long amplified = c.gt(1).sum().item<long>(), inhibited = c.lt(1).sum().item<long>(), inverted = c.lt(0).sum().item<long>();
+            card.Append(CultureInfo.InvariantCulture, $"""
+                | autoencoder at `{hook.At}` | {hook.SaeName}, SHA-256 `{hook.SaeSha256}` |
+                | scales above 1 | {amplified} of {its.DSae} |
+                | scales below 1 | {inhibited} of {its.DSae} ({inverted} below 0) |
+
+                """);
+        }
         foreach (var (name, value) in m.Results) card.Append(CultureInfo.InvariantCulture, $"| {name.Replace('_', ' ')} | {value:G6} |\n");
         card.Append("""
 

@@ -21,52 +21,45 @@ public static class AdapterFolder
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Writes the folder; each file appears whole or not at all, the config last.</summary>
-    /// <exception cref="ArgumentException">The metadata is of another hook point or number of latents than the dials.</exception>
-    public static void Save(string folder, FeatureDials dials, AdapterMetadata metadata)
+    /// <param name="folder">Where to.</param>
+    /// <param name="dials">One for each hook of the metadata, in its order.</param>
+    /// <param name="metadata">What they belong to.</param>
+    /// <exception cref="ArgumentException">The metadata is of other hook points or numbers of latents than the dials.</exception>
+    public static void Save(string folder, IReadOnlyList<FeatureDials> dials, AdapterMetadata metadata)
     {
-        if (dials.At != metadata.At || dials.DSae != metadata.DSae) throw new ArgumentException(
-            $"the metadata says {metadata.At} with {metadata.DSae} latents; the dials are for {dials.At} with {dials.DSae}.", nameof(metadata));
+        if (!dials.Select(d => (d.At, d.DSae)).SequenceEqual(metadata.Hooks.Select(h => (h.At, h.DSae)))) throw new ArgumentException(
+            $"the metadata says {string.Join(", ", metadata.Hooks.Select(h => $"{h.At} with {h.DSae} latents"))}; the dials are for "
+            + $"{string.Join(", ", dials.Select(d => $"{d.At} with {d.DSae}"))}.", nameof(metadata));
         using (no_grad())
         using (NewDisposeScope())
-            SafetensorsFile.Write(Path.Combine(folder, WeightsName), new Dictionary<string, Tensor>
+            SafetensorsFile.Write(Path.Combine(folder, WeightsName), dials.SelectMany(d => new Dictionary<string, Tensor>
             {
-                [$"{dials.At}.scale"] = dials.Scale(),
-                [$"{dials.At}.shift"] = dials.Shift,
-            });
+                [$"{d.At}.scale"] = d.Scale().cpu(),
+                [$"{d.At}.shift"] = d.Shift().cpu(),
+            }));
         AtomicFile.WriteText(Path.Combine(folder, "README.md"), AdapterCard.Write(dials, metadata));
         AtomicFile.WriteText(Path.Combine(folder, ConfigName), Config(metadata).ToJsonString(Indented) + "\n");
     }
 
-    /// <summary>Reads a folder, whatever model it is for; see <see cref="Load(string, string, string)"/>.</summary>
-    /// <returns>The dials, owned by the caller, and what they belong to.</returns>
+    /// <summary>Reads a folder, whatever model it is for; see <see cref="AdapterMetadata.EnsureFits"/>.</summary>
+    /// <returns>The dials of each hook point, owned by the caller, and what they belong to.</returns>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">The folder holds another kind of adapter, or its files do not agree.</exception>
-    public static (FeatureDials Dials, AdapterMetadata Metadata) Load(string folder)
+    public static (IReadOnlyList<FeatureDials> Dials, AdapterMetadata Metadata) Load(string folder)
     {
-        var metadata = ReadMetadata(folder);
+        var metadata = Metadata(folder);
         string path = Existing(folder, WeightsName);
         using var scope = NewDisposeScope();
         using var file = SafetensorsFile.Open(path);
-        Tensor Vector(string name)
+        Tensor Vector(AdapterHook hook, string name)
         {
-            string key = $"{metadata.At}.{name}";
-            if (!file.Contains(key) || !file.Tensors[key].Shape.AsSpan().SequenceEqual([metadata.DSae])) throw new InvalidDataException(
-                $"'{path}' must hold '{key}' of shape [{metadata.DSae}], as its {ConfigName} says; it holds "
+            string key = $"{hook.At}.{name}";
+            if (!file.Contains(key) || !file.Tensors[key].Shape.AsSpan().SequenceEqual([hook.DSae])) throw new InvalidDataException(
+                $"'{path}' must hold '{key}' of shape [{hook.DSae}], as its {ConfigName} says; it holds "
                 + string.Join(", ", file.Tensors.Select(t => $"'{t.Key}' [{string.Join(", ", t.Value.Shape)}]")) + ".");
             return file.Read(key, ScalarType.Float32);
         }
-        return (FeatureDials.Of(metadata.At, Vector("scale"), Vector("shift")), metadata);
-    }
-
-    /// <summary>Reads a folder for a given model and SAE.</summary>
-    /// <param name="folder">The adapter folder.</param>
-    /// <param name="modelSha256">SHA-256 of the model at hand.</param>
-    /// <param name="saeSha256">SHA-256 of the SAE at hand.</param>
-    /// <exception cref="InvalidDataException">As for the other overload, or the adapter is for another model or SAE.</exception>
-    public static (FeatureDials Dials, AdapterMetadata Metadata) Load(string folder, string? modelSha256, string? saeSha256)
-    {
-        ReadMetadata(folder).EnsureFits(modelSha256, saeSha256);
-        return Load(folder);
+        return ([.. metadata.Hooks.Select(hook => FeatureDials.Of(hook.At, Vector(hook, "scale"), Vector(hook, "shift")))], metadata);
     }
 
     private static JsonObject Config(AdapterMetadata m) => new()
@@ -78,17 +71,21 @@ public static class AdapterFolder
         ["base_model_sha256"] = m.BaseModelSha256,
         ["formula"] = "relu(scale * ((x - b_dec) W_enc + b_enc) + shift)",
         ["splice_mode"] = m.Mode is SpliceMode.Replace ? "replace" : "delta",
-        ["hooks"] = new JsonArray(new JsonObject
+        ["positions"] = m.Positions.ToString().ToLowerInvariant(),
+        ["hooks"] = new JsonArray([.. m.Hooks.Select(h => new JsonObject
         {
-            ["hook"] = m.At.ToString(),
-            ["d_sae"] = m.DSae,
-            ["sae_name_or_path"] = m.SaeName,
-            ["sae_sha256"] = m.SaeSha256,
-        }),
+            ["hook"] = h.At.ToString(),
+            ["d_sae"] = h.DSae,
+            ["sae_name_or_path"] = h.SaeName,
+            ["sae_sha256"] = h.SaeSha256,
+        })]),
         ["results"] = new JsonObject(m.Results.Where(r => double.IsFinite(r.Value)).Select(r => KeyValuePair.Create(r.Key, (JsonNode?)r.Value))),
     };
 
-    private static AdapterMetadata ReadMetadata(string folder)
+    /// <summary>Reads what a folder's dials belong to.</summary>
+    /// <exception cref="FileNotFoundException">The config is missing.</exception>
+    /// <exception cref="InvalidDataException">The folder holds another kind of adapter.</exception>
+    public static AdapterMetadata Metadata(string folder)
     {
         string path = Existing(folder, ConfigName);
         try
@@ -98,22 +95,26 @@ public static class AdapterFolder
             string type = Text(config, "peft_type");
             if (type != PeftType) throw new FormatException($"peft_type is '{type}'; only '{PeftType}' can be loaded here.");
             var hooks = config["hooks"]?.AsArray() ?? throw new FormatException("'hooks' is missing.");
-            if (hooks.Count != 1) throw new FormatException($"it has {hooks.Count} hooks; this version reads adapters with one.");
-            var hook = hooks[0]!.AsObject();
-            string mode = Text(config, "splice_mode");
+            if (hooks.Count == 0) throw new FormatException("'hooks' is empty.");
+            string mode = Text(config, "splice_mode"), positions = config["positions"]?.GetValue<string>() ?? "all";
             return new AdapterMetadata
             {
                 BaseModelName = Text(config, "base_model_name_or_path"),
                 BaseModelSha256 = Text(config, "base_model_sha256"),
-                SaeName = Text(hook, "sae_name_or_path"),
-                SaeSha256 = Text(hook, "sae_sha256"),
-                At = HookPoint.Parse(Text(hook, "hook")),
-                DSae = (hook["d_sae"] ?? throw new FormatException("'d_sae' is missing.")).GetValue<int>(),
+                Hooks = [.. hooks.Select(h => h!.AsObject()).Select(h => new AdapterHook(HookPoint.Parse(Text(h, "hook")),
+                    (h["d_sae"] ?? throw new FormatException("'d_sae' is missing.")).GetValue<int>(), Text(h, "sae_name_or_path"), Text(h, "sae_sha256")))],
                 Mode = mode switch
                 {
                     "replace" => SpliceMode.Replace,
                     "delta" => SpliceMode.Delta,
                     _ => throw new FormatException($"splice_mode is '{mode}'; it must be replace or delta."),
+                },
+                Positions = positions switch
+                {
+                    "all" => TokenPositions.All,
+                    "prompt" => TokenPositions.Prompt,
+                    "response" => TokenPositions.Response,
+                    _ => throw new FormatException($"positions is '{positions}'; it must be all, prompt or response."),
                 },
                 Results = config["results"]?.AsObject().ToDictionary(r => r.Key, r => r.Value!.GetValue<double>()) ?? [],
             };

@@ -25,7 +25,7 @@ public static class DialMerge
         using var scope = NewDisposeScope();
         var c = dials.Scale().to(ScalarType.Float64);
         Tensor Scaled(Tensor wEnc) => wEnc.to(ScalarType.Float64) * c;
-        Tensor Shifted(Tensor bEnc) => bEnc.to(ScalarType.Float64) * c + dials.Shift.to(ScalarType.Float64);
+        Tensor Shifted(Tensor bEnc) => bEnc.to(ScalarType.Float64) * c + dials.Shift().to(ScalarType.Float64);
         return sae switch // the constructors round to float32
         {
             StandardSae s => new StandardSae(Scaled(s.WEnc), s.WDec, Shifted(s.BEnc), s.BDec, s.ApplyBDecToInput),

@@ -33,7 +33,7 @@ public sealed record DialMovement
         var moved = zeros(sae.DSae, ScalarType.Float64);
         var before = zeros(sae.DSae, ScalarType.Bool);
         var after = zeros(sae.DSae, ScalarType.Bool);
-        var scale = dials.Scale();
+        var (scale, shift) = (dials.Scale(), dials.Shift());
         long tokens = 0;
         foreach (int[] row in rows)
         {
@@ -41,7 +41,7 @@ public sealed record DialMovement
             var x = prefixes.Batch([row]).Activation.reshape(-1, sae.DModel);
             var z = sae.PreActivations(x);                                      // [tokens, d_sae]
             var f = sae.Activate(z);
-            var tuned = Taps.Turned(sae, z, scale, dials.Shift);
+            var tuned = Taps.Turned(sae, z, scale, shift);
             moved.add_((tuned - f).abs().sum(0, type: ScalarType.Float64));
             before.logical_or_(f.gt(0).any(0, keepdim: false));
             after.logical_or_(tuned.gt(0).any(0, keepdim: false));

@@ -10,7 +10,15 @@ internal sealed class HeldOutLoss(
     Transformer model, PrefixCache prefixes, IReadOnlyList<SftExample> examples, int batchSize, CancellationToken cancellation)
 {
     /// <summary>Nats per target with the given tap; NaN when there are no examples.</summary>
-    public double Of(Tap? tap)
+    public double Of(Tap? tap) => Of(_ => tap);
+
+    /// <summary>The same with an adapter.</summary>
+    public double With(IAdapter adapter) => Of(batch => adapter.Tap(batch.Where(adapter.Positions)));
+
+    /// <summary>The same with an adapter at rest.</summary>
+    public double AtRest(IAdapter adapter) => Of(_ => adapter.Rest());
+
+    private double Of(Func<SftBatch, Tap?> tapOf)
     {
         using var noGradient = no_grad();
         double nats = 0;
@@ -20,7 +28,7 @@ internal sealed class HeldOutLoss(
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = new SftBatch(chunk);
-            nats += batch.LossSum(model, model.ResidualFrom(prefixes.Batch(batch.Rows), tap)).item<float>();
+            nats += batch.LossSum(model, model.ResidualFrom(prefixes.Batch(batch.Rows), tapOf(batch))).item<float>();
             targets += batch.Targets;
         }
         return nats / targets;

@@ -33,7 +33,7 @@ public interface IAdapter : IDisposable
 
     /// <summary>Told before the first step what will be learnt from, for those that leave out what they have no evidence for. By default nothing is done.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="states">Passes over the tokens to learn from, halted at the first of <see cref="Hooks"/>; run only if asked for.</param>
+    /// <param name="states">Passes over the tokens to learn from, halted at the first of <see cref="Hooks"/>; run only if asked for, and to be disposed.</param>
     void Prepare(Transformer model, IEnumerable<HookState> states) { }
 
     /// <summary>Toward what value weight decay draws a parameter. Default 0.</summary>
@@ -45,6 +45,9 @@ public interface IAdapter : IDisposable
     /// <summary>Called after each step of the optimiser: brings the parameters back to where they may be. By default they may be anywhere.</summary>
     /// <param name="learningRate">Of that step.</param>
     void Settle(double learningRate) { }
+
+    /// <summary>The layers in which it acts.</summary>
+    IReadOnlySet<int> Layers() => Hooks.Select(h => h.Layer).ToHashSet();
 
     /// <summary>What it is made of, by name, beside its numbers: a checkpoint of a run says it, and a run with another does not go on from it.</summary>
     IReadOnlyDictionary<string, string> Identity { get; }

@@ -1,5 +1,4 @@
 using Parsimony.Autoencoders;
-using Parsimony.Splicing;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,24 +17,6 @@ public static class LatentMask
         return firings.ge(least);
     }
 
-    /// <summary>Counts on how many tokens each latent fires, without dials.</summary>
-    /// <param name="sae">The SAE.</param>
-    /// <param name="prefixes">Gives the activations at its hook point.</param>
-    /// <param name="rows">Token sequences.</param>
-    /// <returns><c>[d_sae]</c>, Int64.</returns>
-    public static Tensor Firings(ISparseAutoencoder sae, PrefixCache prefixes, IEnumerable<int[]> rows)
-    {
-        using var noGradient = no_grad();
-        using var outer = NewDisposeScope();
-        var count = zeros(sae.DSae, ScalarType.Int64, sae.WDec.device);
-        foreach (int[] row in rows)
-        {
-            using var scope = NewDisposeScope();
-            count.add_(sae.Encode(prefixes.Batch([row]).Activation.reshape(-1, sae.DModel)).gt(0).sum([0L]));
-        }
-        return count.MoveToOuterDisposeScope();
-    }
-
     /// <summary>These and no others.</summary>
     /// <exception cref="ArgumentException">A latent is not one of the SAE's.</exception>
     public static Tensor Allow(int dSae, IEnumerable<int> latents) => Marked(dSae, latents, inside: true);
@@ -44,15 +25,13 @@ public static class LatentMask
     /// <exception cref="ArgumentException">A latent is not one of the SAE's.</exception>
     public static Tensor Freeze(int dSae, IEnumerable<int> latents) => Marked(dSae, latents, inside: false);
 
-    /// <summary>The latents that options let move, <c>[d_sae]</c>, Bool; null when all may.</summary>
-    internal static Tensor? MayMove(
-        ISparseAutoencoder sae, IReadOnlyList<int>? allowed, IReadOnlyList<int>? frozen, long minFirings, Func<long, Tensor> evidence)
+    /// <summary>The latents that lists let move, <c>[d_sae]</c>, Bool; null when all may.</summary>
+    internal static Tensor? MayMove(ISparseAutoencoder sae, IReadOnlyList<int>? allowed, IReadOnlyList<int>? frozen)
     {
         using var scope = NewDisposeScope();
         var masks = new List<Tensor>();
         if (allowed is not null) masks.Add(Allow(sae.DSae, allowed));
         if (frozen is not null) masks.Add(Freeze(sae.DSae, frozen));
-        if (minFirings > 0) masks.Add(evidence(minFirings));
         return masks.Count == 0 ? null : masks.Aggregate((a, b) => a & b).to(sae.WDec.device).MoveToOuterDisposeScope();
     }
 

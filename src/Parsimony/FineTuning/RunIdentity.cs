@@ -1,9 +1,6 @@
 using System.Security.Cryptography;
-using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning;
 
@@ -12,23 +9,15 @@ internal static class RunIdentity
 {
     /// <summary>The facts by name.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="at">The hook point.</param>
-    /// <param name="sae">The SAE there.</param>
+    /// <param name="adapter">What is learnt.</param>
     /// <param name="options">The options, without those that change no step.</param>
     /// <param name="examples">What is learnt from, hashed.</param>
-    public static Dictionary<string, string> Of<T>(Transformer model, HookPoint at, ISparseAutoencoder sae, T options, IncrementalHash examples)
+    public static Dictionary<string, string> Of<T>(Transformer model, IAdapter adapter, T options, IncrementalHash examples) => new(adapter.Identity)
     {
-        using var scope = NewDisposeScope();
-        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in sae.Weights.Values)
-            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
-        return new Dictionary<string, string>
-        {
-            ["options"] = Json.WriteLine(options),
-            ["hook"] = at.ToString(),
-            ["model"] = model.Sha256 ?? "in memory",
-            ["sae"] = Convert.ToHexStringLower(weights.GetHashAndReset()),
-            ["examples"] = Convert.ToHexStringLower(examples.GetHashAndReset()),
-        };
-    }
+        ["options"] = Json.WriteLine(options),
+        ["method"] = adapter.Method,
+        ["hook"] = string.Join(' ', adapter.Hooks),
+        ["model"] = model.Sha256 ?? "in memory",
+        ["examples"] = Convert.ToHexStringLower(examples.GetHashAndReset()),
+    };
 }

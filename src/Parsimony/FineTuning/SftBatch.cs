@@ -7,6 +7,7 @@ namespace Parsimony.FineTuning;
 /// <summary>Some examples side by side, padded on the right, and what is to be predicted at which position.</summary>
 internal sealed class SftBatch
 {
+    private readonly IReadOnlyList<SftExample> examples;
     private readonly long[] positions, targets; // rows of [batch * longest] that predict a target, and the targets
 
     /// <summary>A batch.</summary>
@@ -14,6 +15,7 @@ internal sealed class SftBatch
     /// <param name="targetOrder">A permutation of the targets for a null run, of as many numbers as there are; null keeps them true.</param>
     public SftBatch(IReadOnlyList<SftExample> examples, Func<int, int[]>? targetOrder = null)
     {
+        this.examples = examples;
         Rows = [.. examples.Select(e => e.Tokens)];
         Targets = examples.Sum(e => e.Targets);
         TokensSeen = examples.Sum(e => e.Tokens.Length);
@@ -32,6 +34,10 @@ internal sealed class SftBatch
 
     /// <summary>Tokens in all rows, padding not counted.</summary>
     public int TokensSeen { get; }
+
+    /// <summary>The tokens of the batch at which an adapter acts, Bool, <c>[batch, longest]</c>; null: all. A response begins with an example's first target.</summary>
+    public Tensor? Where(TokenPositions where) => where is TokenPositions.All ? null
+        : PositionMask.Of(where, [.. examples.Select(e => new RowSpan(0, e.FirstTarget, e.Tokens.Length))], Rows.Max(row => row.Length));
 
     /// <summary>The cross-entropy summed over all targets of the batch, in nats. Divided by <see cref="Targets"/> it weighs every target
     /// alike, whichever row it is in.</summary>

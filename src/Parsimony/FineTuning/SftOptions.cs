@@ -3,14 +3,9 @@ using Parsimony.Splicing;
 
 namespace Parsimony.FineTuning;
 
-/// <summary>How the dials learn from text (supervised fine-tuning). The defaults are the article's, but for the splice mode, what the
-/// weight decay draws toward and the least scale; <see cref="Article2023"/> is its recipe as it stands.</summary>
+/// <summary>How an adapter learns from text (supervised fine-tuning). The defaults are the article's.</summary>
 public sealed record SftOptions
 {
-    /// <summary>Replace (the article's) or delta, at which untouched dials are bitwise the plain model. Default delta.</summary>
-    [Description("how the SAE is spliced in: 'delta' keeps the SAE's error, 'replace' is the article's")]
-    public SpliceMode Mode { get; init; } = SpliceMode.Delta;
-
     /// <summary>Optimiser steps, 0 or more. Default 2000.</summary>
     [Description("optimiser steps")]
     public long Steps { get; init; } = 2000;
@@ -27,35 +22,9 @@ public sealed record SftOptions
     [Description("AdamW's learning rate")]
     public double LearningRate { get; init; } = 1e-3;
 
-    /// <summary>AdamW's decoupled weight decay, 0 or more: each step draws gamma = c - 1 and d toward 0 by learning rate x this. Default 1e-2.</summary>
-    [Description("AdamW's decoupled weight decay on gamma = c - 1 and d")]
+    /// <summary>AdamW's decoupled weight decay, 0 or more: each step draws what is learnt toward rest by learning rate x this. Default 1e-2.</summary>
+    [Description("AdamW's decoupled weight decay toward rest")]
     public double WeightDecay { get; init; } = 1e-2;
-
-    /// <summary>Draw c itself toward 0, as the article did, instead of c - 1. This drags every feature down, learnt or not. Default false.</summary>
-    [Description("decay the scale c toward 0 as the article did, instead of toward 1; it shrinks every feature, learnt or not")]
-    public bool DecayOnScale { get; init; }
-
-    /// <summary>The smallest scale allowed after a step, 1 or less; null leaves c free, so that a latent may be inverted (c below 0). Default 0.</summary>
-    [Description("the smallest scale c allowed; none: free, even below 0, where a latent is inverted")]
-    public double? MinScale { get; init; } = 0;
-
-    /// <summary>lambda of <see cref="FineTuning.GroupLasso"/>, 0 or more: each step draws every pair (c - 1, d) straight toward rest by learning
-    /// rate x this, and latents that the data does not pull harder stay there exactly. AdamW steps by about one learning rate: 0.5 is much.
-    /// Default 0.</summary>
-    [Description("weight of the group lasso, which keeps latents that matter little exactly at rest; 0.5 is much")]
-    public double GroupLasso { get; init; }
-
-    /// <summary>Latents that fire on fewer of the training tokens keep their dials at rest, 0 or more. Default 0: all may move.</summary>
-    [Description("latents that fire on fewer of the training tokens are not moved")]
-    public long MinFirings { get; init; }
-
-    /// <summary>The only latents that may move; null: all. Default null.</summary>
-    [Description("the only latents that may be moved; not given: all")]
-    public IReadOnlyList<int>? AllowLatents { get; init; }
-
-    /// <summary>Latents that may not move; null: none. Default null.</summary>
-    [Description("latents that are not moved")]
-    public IReadOnlyList<int>? FreezeLatents { get; init; }
 
     /// <summary>Whether each epoch goes through the examples in its own random order; else they come as they are. Default true.</summary>
     [Description("go through the examples in a new random order each epoch")]
@@ -95,9 +64,6 @@ public sealed record SftOptions
     [System.Text.Json.Serialization.JsonIgnore]
     public long PrefixCacheBytes => ByteSize.Parse(PrefixCache);
 
-    /// <summary>The recipe of the article's final version: the SAE replaces the activation, AdamW decays c itself and c is free.</summary>
-    public static SftOptions Article2023 { get; } = new() { Mode = SpliceMode.Replace, DecayOnScale = true, MinScale = null };
-
     /// <summary>These options, checked.</summary>
     /// <exception cref="ArgumentException">Names every fault at once.</exception>
     public SftOptions Validated()
@@ -107,15 +73,11 @@ public sealed record SftOptions
         {
             if (!right) faults.Add(FormattableString.Invariant($"{name} is {value}; it must be {allowed}"));
         }
-        Must(Enum.IsDefined(Mode), "mode", Mode, "replace or delta");
         Must(Steps >= 0, "steps", Steps, "0 or more");
         Must(BatchSize >= 1, "batch_size", BatchSize, "1 or more");
         Must(SequenceLength >= 2, "sequence_length", SequenceLength, "2 or more");
         Must(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", LearningRate, "above 0");
         Must(double.IsFinite(WeightDecay) && WeightDecay >= 0, "weight_decay", WeightDecay, "0 or more");
-        Must(MinScale is not { } min || min <= 1, "min_scale", MinScale, "1 or less, or not set");
-        Must(double.IsFinite(GroupLasso) && GroupLasso >= 0, "group_lasso", GroupLasso, "0 or more");
-        Must(MinFirings >= 0, "min_firings", MinFirings, "0 or more");
         Must(HeldOutFraction is >= 0 and < 1, "held_out_fraction", HeldOutFraction, "0 or more and below 1");
         Must(ByteSize.TryParse(PrefixCache, out _), "prefix_cache", $"'{PrefixCache}'", "a size such as 2GiB, or 0");
         Must(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");

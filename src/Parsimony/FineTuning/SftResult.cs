@@ -1,22 +1,16 @@
 namespace Parsimony.FineTuning;
 
 /// <summary>What fine-tuning gave. Losses are nats per target token, weighed over all held-out targets alike; NaN without held-out examples.</summary>
-public sealed record SftResult : IDisposable
+public sealed record SftResult
 {
-    /// <summary>The learnt dials; owned by this object.</summary>
-    public required FeatureDials Dials { get; init; }
-
     /// <summary>Held-out loss of the plain model.</summary>
     public required double HeldOutPlain { get; init; }
 
-    /// <summary>Held-out loss with the SAE spliced in and identity dials; in delta mode the plain model's.</summary>
+    /// <summary>Held-out loss with the adapter at rest; for dials in delta mode the plain model's, in replace mode that of the model with the SAE spliced in.</summary>
     public required double HeldOutBefore { get; init; }
 
-    /// <summary>Held-out loss with the learnt dials. Labels are true ones even after a null run.</summary>
+    /// <summary>Held-out loss with what was learnt. Labels are true ones even after a null run.</summary>
     public required double HeldOutAfter { get; init; }
-
-    /// <summary>What the dials changed on the held-out tokens; null without held-out examples.</summary>
-    public required DialMovement? Movement { get; init; }
 
     /// <summary>Tokens in all batches, prompts included, padding not.</summary>
     public required long TokensSeen { get; init; }
@@ -24,9 +18,6 @@ public sealed record SftResult : IDisposable
     /// <summary>Wall-clock seconds of training in this process, held-out measurements included.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>How many numbers were learnt: c and d of each latent that was allowed to move.</summary>
-    public required int TrainableParameters { get; init; }
-
-    /// <inheritdoc/>
-    public void Dispose() => Dials.Dispose();
+    /// <summary>How many numbers were learnt: of dials, c and d of each latent that was allowed to move.</summary>
+    public required long TrainableParameters { get; init; }
 }

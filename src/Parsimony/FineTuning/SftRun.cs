@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
@@ -9,32 +8,30 @@ using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning;
 
-/// <summary>Everything of a fine-tuning run that outlives a step: dials, optimisers, position, losses since the last log line; saved and
+/// <summary>Everything of a fine-tuning run that outlives a step: the adapter, its optimisers, position, losses since the last log line; saved and
 /// restored as one file. The order of examples and the permuted labels follow from the position, so there is no generator to save.</summary>
 internal sealed class SftRun : IDisposable
 {
     private readonly SftOptions options;
     private readonly string? folder;
     private readonly IReadOnlyDictionary<string, string> identity;
-    private readonly DialOptimiser dials;
+    private readonly IAdapter adapter;
+    private readonly AdapterOptimiser optimiser;
     private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly long tokensAtStart;
     private long targets;                                                                 // since the last log line
+    private readonly Tensor gradientNorm = zeros(1).DetachFromDisposeScope();             // of the last step
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
-    /// <param name="at">The hook point of the SAE.</param>
-    /// <param name="sae">The SAE.</param>
+    /// <param name="adapter">What is learnt.</param>
     /// <param name="options">How to learn.</param>
     /// <param name="folder">The run folder, or null.</param>
     /// <param name="identity">See <see cref="Identity"/>.</param>
-    /// <param name="mayMove">Bool, <c>[d_sae]</c>; null: every latent.</param>
-    public SftRun(
-        HookPoint at, ISparseAutoencoder sae, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity, Tensor? mayMove = null)
+    public SftRun(IAdapter adapter, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (this.options, this.folder, this.identity) = (options, folder, identity);
-        dials = new DialOptimiser(at, sae.DSae,
-            new(options.LearningRate, options.WeightDecay, options.DecayOnScale, options.MinScale, options.GroupLasso), mayMove);
+        (this.adapter, this.options, this.folder, this.identity) = (adapter, options, folder, identity);
+        optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
         try
         {
             if (folder is not null) Resume();
@@ -47,18 +44,15 @@ internal sealed class SftRun : IDisposable
         tokensAtStart = TokensSeen;
     }
 
-    public FeatureDials Dials => dials.Dials;
+    /// <summary>What is learnt, in the order of the gradients.</summary>
+    public IList<Tensor> Parameters => optimiser.Parameters;
 
     public long Step { get; private set; }
 
     public long TokensSeen { get; private set; }
 
-    /// <summary>How many numbers are learnt: c and d of each latent that may move.</summary>
-    public int TrainableParameters => dials.TrainableParameters;
-
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
-    public static IReadOnlyDictionary<string, string> Identity(
-        Transformer model, HookPoint at, ISparseAutoencoder sae, SftOptions options, IReadOnlyList<SftExample> train)
+    public static IReadOnlyDictionary<string, string> Identity(Transformer model, IAdapter adapter, SftOptions options, IReadOnlyList<SftExample> train)
     {
         using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var e in train)
@@ -69,14 +63,15 @@ internal sealed class SftRun : IDisposable
         }
         // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
         var stepOptions = options with { Steps = 0, LogEverySteps = 1, CheckpointEverySteps = 1, PrefixCache = "0", Recompute = null, HeldOutFraction = 0 };
-        return RunIdentity.Of(model, at, sae, stepOptions, data);
+        return RunIdentity.Of(model, adapter, stepOptions, data);
     }
 
-    /// <summary>One step of both optimisers, and what it adds to the counts.</summary>
+    /// <summary>One step of the optimisers, and what it adds to the counts.</summary>
     public void Update(IList<Tensor> gradients, Tensor lossSum, SftBatch batch)
     {
         using var noGradient = no_grad();
-        _ = dials.Step(gradients);
+        using var scope = NewDisposeScope();
+        gradientNorm.copy_(optimiser.Step(gradients));
         nats.add_(lossSum.detach());
         targets += batch.Targets;
         TokensSeen += batch.TokensSeen;
@@ -84,7 +79,7 @@ internal sealed class SftRun : IDisposable
     }
 
     /// <summary>Writes a line of metrics.jsonl.</summary>
-    public SftProgress Log(IList<Tensor> gradients)
+    public SftProgress Log()
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
@@ -93,9 +88,8 @@ internal sealed class SftRun : IDisposable
             $"the loss up to step {Step} is {loss}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
         nats.zero_();
         targets = 0;
-        var (gammaRms, shiftRms, changed) = dials.Distance();
-        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, gammaRms, shiftRms, changed,
-            Math.Sqrt(gradients.Sum(g => g.square().sum().item<float>())));
+        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, optimiser.RootMeanSquare(".gamma"),
+            optimiser.RootMeanSquare(".shift"), optimiser.RootMeanSquare()!.Value, (adapter as DialAdapter)?.LatentsChanged, gradientNorm.item<float>());
         if (folder is not null) MetricsFile.Append(MetricsPath, line);
         return line;
     }
@@ -112,9 +106,6 @@ internal sealed class SftRun : IDisposable
         });
     }
 
-    /// <summary>The dials are the caller's from here on.</summary>
-    public FeatureDials GiveDials() => dials.GiveDials();
-
     private void Resume()
     {
         using var noGradient = no_grad();
@@ -122,12 +113,12 @@ internal sealed class SftRun : IDisposable
         if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "tokens_seen", "targets_since_log"]) is { } counts)
         {
             (Step, TokensSeen, targets) = (counts["step"], counts["tokens_seen"], counts["targets_since_log"]);
-            dials.Steps = Step;
+            optimiser.Steps = Step;
         }
         MetricsFile.TruncateTo<SftProgress>(MetricsPath, line => line.Step, Step);
     }
 
-    private Dictionary<string, Tensor> Tensors() => new(dials.Tensors()) { ["nats_since_log"] = nats };
+    private Dictionary<string, Tensor> Tensors() => new(optimiser.Tensors()) { ["nats_since_log"] = nats };
 
     private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
 
@@ -135,7 +126,8 @@ internal sealed class SftRun : IDisposable
 
     public void Dispose()
     {
-        dials.Dispose();
+        optimiser.Dispose();
         nats.Dispose();
+        gradientNorm.Dispose();
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Parsimony.Autoencoders;
 using Parsimony.Models;
 using Parsimony.Native;
 using Parsimony.Splicing;
@@ -9,41 +8,38 @@ using static TorchSharp.torch;
 namespace Parsimony.FineTuning;
 
 /// <summary>
-/// Learns the dials c and d from text through the frozen fused model (the article, "Fine-tuning"): next-token cross-entropy, AdamW on
-/// gamma = c - 1 and d, nothing else changed. What lies below the hook is not run again while its states are kept.
+/// An adapter, such as the dials c and d, learns from text through the frozen model (the article, "Fine-tuning"): next-token cross-entropy, AdamW on
+/// its numbers, nothing else changed. What lies below its first hook point is not run again while its states are kept.
 /// </summary>
 public sealed class SftTrainer
 {
     private readonly Transformer model;
-    private readonly HookPoint at;
-    private readonly ISparseAutoencoder sae;
+    private readonly IAdapter adapter;
     private readonly SftOptions options;
     private readonly PrefixCache? shared;
 
-    /// <summary>A trainer for one SAE at one hook point.</summary>
+    /// <summary>A trainer.</summary>
     /// <param name="model">The frozen model; not owned.</param>
-    /// <param name="at">Where the SAE is spliced in.</param>
-    /// <param name="sae">The frozen SAE; not owned.</param>
+    /// <param name="adapter">What is learnt, changed in place; not owned.</param>
     /// <param name="options">How to learn.</param>
     /// <param name="prefixes">Kept states to share between runs on the same examples, such as a run and its null run; not owned.
     /// Null: each run keeps its own, within the options' budget.</param>
-    /// <exception cref="ArgumentException">The options have faults, the SAE does not fit the hook point, or the states are of another.</exception>
-    public SftTrainer(Transformer model, HookPoint at, ISparseAutoencoder sae, SftOptions options, PrefixCache? prefixes = null)
+    /// <exception cref="ArgumentException">The options have faults, or the states are of another hook point.</exception>
+    public SftTrainer(Transformer model, IAdapter adapter, SftOptions options, PrefixCache? prefixes = null)
     {
-        SpliceFit.Ensure(model, at, sae);
+        var at = adapter.Hooks[0];
         if (prefixes is not null && (prefixes.At != at || !ReferenceEquals(prefixes.Model, model))) throw new ArgumentException(
             $"the kept states are of {prefixes.At} or of another model; expected {at} of this model.", nameof(prefixes));
-        (this.model, this.at, this.sae, this.options, shared) = (model, at, sae, options.Validated(), prefixes);
+        (this.model, this.adapter, this.options, shared) = (model, adapter, options.Validated(), prefixes);
     }
 
-    /// <summary>Trains to the end, or goes on from the checkpoint in the folder; either way the dials end with the same bits.</summary>
+    /// <summary>Trains to the end, or goes on from the checkpoint in the folder; either way the adapter ends with the same bits.</summary>
     /// <param name="train">Examples to learn from, 1 or more.</param>
     /// <param name="heldOut">Examples to measure on; may be empty.</param>
     /// <param name="folder">Where metrics.jsonl and the checkpoint go; null writes nothing.</param>
     /// <param name="progress">Told at every log line.</param>
     /// <param name="cancellation">Ends the run after the current step, its state saved.</param>
-    /// <exception cref="ArgumentException">No examples, or one that is too long for the model or has no target; or a latent of the options is
-    /// not one of the SAE's.</exception>
+    /// <exception cref="ArgumentException">No examples, or one that is too long for the model or has no target.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint is damaged or of another run.</exception>
     /// <exception cref="InvalidOperationException">The loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
@@ -54,16 +50,16 @@ public sealed class SftTrainer
         if (train.Count == 0) throw new ArgumentException("there is no example to learn from.", nameof(train));
         CheckExamples([.. train, .. heldOut]);
         var clock = Stopwatch.StartNew();
-        using var own = shared is null ? new PrefixCache(model, at, options.PrefixCacheBytes) : null;
+        using var own = shared is null ? new PrefixCache(model, adapter.Hooks[0], options.PrefixCacheBytes) : null;
         var prefixes = shared ?? own!;
         var heldOutLoss = new HeldOutLoss(model, prefixes, heldOut, options.BatchSize, cancellation);
-        double plain = heldOutLoss.Of(null), before = heldOutLoss.Of(Taps.Splice(at, sae, options.Mode));
+        double plain, before;
+        using (NewDisposeScope()) (plain, before) = (heldOutLoss.Of(null), heldOutLoss.AtRest(adapter));
 
-        using var mayMove = LatentMask.MayMove(sae, options.AllowLatents, options.FreezeLatents, options.MinFirings,
-            least => LatentMask.Evidence(LatentMask.Firings(sae, prefixes, train.Select(e => e.Tokens)), least));
-        using var run = new SftRun(at, sae, options, folder, SftRun.Identity(model, at, sae, options, train), mayMove);
+        adapter.Prepare(model, train.Select(e => prefixes.Batch([e.Tokens])));
+        using var run = new SftRun(adapter, options, folder, SftRun.Identity(model, adapter, options, train));
         var order = new ExampleOrder(train.Count, options.BatchSize, options.Shuffle, options.Seed);
-        bool recomputes = options.Recompute ?? KeepsTooMuch(model, at, options);
+        var tapped = options.Recompute ?? KeepsTooMuch(model, adapter.Hooks[0], options) ? adapter.Layers() : null;
         using var withGradient = enable_grad();
         while (run.Step < options.Steps)
         {
@@ -74,30 +70,25 @@ public sealed class SftTrainer
             long step = run.Step;
             var batch = new SftBatch([.. order.Batch(step).Select(i => train[i])],
                 options.ShuffleLabels ? targets => Permutation.Draw(targets, options.Seed, RandomUse.Labels, step) : null);
-            var residual = model.ResidualFrom(prefixes.Batch(batch.Rows), run.Dials.Splice(sae, options.Mode), recomputes ? new HashSet<int> { at.Layer } : null);
+            var residual = model.ResidualFrom(prefixes.Batch(batch.Rows), adapter.Tap(batch.Where(adapter.Positions)), tapped);
             var lossSum = batch.LossSum(model, residual);
-            var gradients = Gradients.Of(lossSum / batch.Targets, run.Dials.Gamma, run.Dials.Shift);
-            run.Update(gradients, lossSum, batch);
+            run.Update(Gradients.Of(lossSum / batch.Targets, run.Parameters), lossSum, batch);
 
             if (run.Step % options.LogEverySteps == 0 || run.Step == options.Steps)
             {
-                var line = run.Log(gradients);
+                var line = run.Log();
                 progress?.Report(line);
             }
             if (run.Step % options.CheckpointEverySteps == 0 || run.Step == options.Steps) run.Save();
         }
 
         using var afterwards = NewDisposeScope();
-        double after = heldOutLoss.Of(run.Dials.Splice(sae, options.Mode));
-        var movement = heldOut.Count == 0 ? null : DialMovement.Measure(sae, run.Dials, prefixes, [.. heldOut.Select(e => e.Tokens)]);
         return new SftResult
         {
-            Dials = run.GiveDials(),
             HeldOutPlain = plain,
             HeldOutBefore = before,
-            HeldOutAfter = after,
-            Movement = movement,
-            TrainableParameters = run.TrainableParameters,
+            HeldOutAfter = heldOutLoss.With(adapter),
+            TrainableParameters = adapter.TrainableParameters,
             TokensSeen = run.TokensSeen,
             Seconds = clock.Elapsed.TotalSeconds,
         };

@@ -1,3 +1,5 @@
+using Parsimony.FineTuning;
+
 namespace Parsimony.Reporting;
 
 /// <summary>One bar of the layer sweep.</summary>
@@ -30,6 +32,12 @@ public sealed record FinetuneSummary
 
     /// <summary>What was to be learned, in one sentence.</summary>
     public string? Task { get; init; }
+
+    /// <summary>Where the SAEs are, in the order of the pass.</summary>
+    public IReadOnlyList<string>? Hooks { get; init; }
+
+    /// <summary>The held-out loss by how many of the SAEs are inserted, none first; null without held-out examples.</summary>
+    public IReadOnlyList<InsertedSaes>? InsertedSaes { get; init; }
 }
 
 /// <summary>Text written from one prompt, with the same seed, before and after fine-tuning.</summary>

@@ -35,9 +35,10 @@ public static class Taps
     /// <param name="mode">Replace (the article's) or delta, which keeps the SAE's error.</param>
     /// <param name="scale">c, <c>[d_sae]</c>; null is 1.</param>
     /// <param name="shift">d, <c>[d_sae]</c>; null is 0.</param>
+    /// <param name="where">Bool, <c>[batch, seq]</c>: the tokens at which the dials act; at the others they are at rest. Null: all.</param>
     /// <exception cref="ArgumentException">A dial has the wrong shape or type; later, in the tap: the activation has.</exception>
     public static Tap Splice(
-        HookPoint at, ISparseAutoencoder sae, SpliceMode mode = SpliceMode.Replace, Tensor? scale = null, Tensor? shift = null)
+        HookPoint at, ISparseAutoencoder sae, SpliceMode mode = SpliceMode.Replace, Tensor? scale = null, Tensor? shift = null, Tensor? where = null)
     {
         EnsureDial(scale, nameof(scale), sae);
         EnsureDial(shift, nameof(shift), sae);
@@ -51,7 +52,9 @@ public static class Taps
             if (identity) return As(sae.Reconstruct(m), x.dtype).MoveToOuterDisposeScope();
             var z = sae.PreActivations(m);                  // [.., d_sae]
             var f = Turned(sae, z, scale, shift);           // [.., d_sae]
-            var spliced = mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - sae.Activate(z)).matmul(sae.WDec);
+            var plain = mode is SpliceMode.Delta || where is not null ? sae.Activate(z) : null;
+            if (where is not null) f = torch.where(Fitting(where, x), f, plain!);
+            var spliced = mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - plain!).matmul(sae.WDec);
             return As(spliced, x.dtype).MoveToOuterDisposeScope();
         });
     }
@@ -142,6 +145,9 @@ public static class Taps
         if (shift is not null) u = u + shift;
         return sae.Activate(u).MoveToOuterDisposeScope();
     }
+
+    private static Tensor Fitting(Tensor where, Tensor x) => where.dim() == 2 && x.dim() == 3 && where.size(0) == x.size(0) && where.size(1) == x.size(1)
+        ? where.unsqueeze(-1).to(x.device) : throw new ArgumentException($"the tokens at which the dials act are {Axes(where)}; the activation is {Axes(x)}. Expected [batch, seq] of the same pass.");
 
     private static Tap Only(HookPoint at, Func<Tensor, Tensor> change) => (here, x) => here == at ? change(x) : x;
 

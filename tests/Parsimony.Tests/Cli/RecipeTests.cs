@@ -69,10 +69,11 @@ public sealed class RecipeTests : IDisposable
         var command = new Command("finetune");
         binder.AddTo(command);
         var options = binder.Bind(command.Parse([]), Path.Combine("recipes", "article-2023.json"));
-        Assert.Equal(SftOptions.Article2023, options.Sft);
+        Assert.Equal(DialOptions.Article2023, options.Dials);
         Assert.Equal((1e-3, 1e-2, 8, 2000, 128), (options.Sft.LearningRate, options.Sft.WeightDecay, options.Sft.BatchSize, options.Sft.Steps, options.Sft.SequenceLength));
         Assert.Equal(("EleutherAI/arithmetic", "context"), (options.Data, options.Corpus.TextColumn));
-        Assert.Equal((Train(Path.Combine("recipes", "pythia-70m-layer1.json"))!.Out, null), (options.Sae, options.Out)); // 'report' finds both in one folder
+        Assert.Equal([Train(Path.Combine("recipes", "pythia-70m-layer1.json"))!.Out], options.Sae);
+        Assert.Null(options.Out); // 'report' finds both in one folder
     }
 
     private static TrainOptions? Train(string path) => SweepFile.SingleOrNull(path, Bind(path));

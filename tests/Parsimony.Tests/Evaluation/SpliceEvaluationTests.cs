@@ -168,7 +168,7 @@ public sealed class SpliceEvaluationTests
         using var dials = FeatureDials.Of(TinySae.At, randn(TinySae.DSae), randn(TinySae.DSae) * 0.1);
         using var merged = DialMerge.Into(sae, dials);
         var contexts = Some.Contexts(3);
-        var dialled = SpliceEvaluation.Run(model, TinySae.At, sae, contexts, scale: dials.Scale(), shift: dials.Shift);
+        var dialled = SpliceEvaluation.Run(model, TinySae.At, sae, contexts, scale: dials.Scale(), shift: dials.Shift());
         var plain = SpliceEvaluation.Run(model, TinySae.At, merged, contexts);
         Assert.Equal(plain.CeSpliced, dialled.CeSpliced, 1e-5);
         Assert.Equal(plain.L0, dialled.L0, 1e-2);

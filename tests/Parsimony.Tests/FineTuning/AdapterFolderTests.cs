@@ -17,10 +17,7 @@ public sealed class AdapterFolderTests : IDisposable
     {
         BaseModelName = "tiny",
         BaseModelSha256 = ModelHash,
-        SaeName = "tiny-sae",
-        SaeSha256 = SaeHash,
-        At = TinySae.At,
-        DSae = TinySae.DSae,
+        Hooks = [new(TinySae.At, TinySae.DSae, "tiny-sae", SaeHash)],
         Mode = SpliceMode.Delta,
         Results = new Dictionary<string, double> { ["held_out_before"] = 2.5, ["held_out_after"] = double.NaN },
     };
@@ -32,21 +29,22 @@ public sealed class AdapterFolderTests : IDisposable
     [Fact]
     public void Saved_dials_come_back_bit_equal_with_what_they_belong_to()
     {
-        AdapterFolder.Save(folder, dials, Metadata);
-        var (back, metadata) = AdapterFolder.Load(folder, ModelHash, SaeHash);
+        AdapterFolder.Save(folder, [dials], Metadata);
+        var (back, metadata) = Load();
         using (back)
         {
-            Assert.True(back.Scale().SameBits(dials.Scale()) && back.Shift.SameBits(dials.Shift));
+            Assert.True(back.Scale().SameBits(dials.Scale()) && back.Shift().SameBits(dials.Shift()));
             Assert.True(back.Gamma.requires_grad);
         }
         Assert.Equal(["held_out_before"], metadata.Results.Keys); // what is no number is left out
-        Assert.Equal(Metadata with { Results = metadata.Results }, metadata);
+        Assert.Equal(Metadata.Hooks, metadata.Hooks);
+        Assert.Equal(Metadata with { Results = metadata.Results, Hooks = metadata.Hooks }, metadata);
     }
 
     [Fact]
     public void The_layout_is_pefts()
     {
-        AdapterFolder.Save(folder, dials, Metadata);
+        AdapterFolder.Save(folder, [dials], Metadata);
         Assert.Equal(["README.md", "adapter_config.json", "adapter_model.safetensors"],
             Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         using var weights = SafetensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
@@ -65,14 +63,29 @@ public sealed class AdapterFolderTests : IDisposable
     [Fact]
     public void Another_model_or_sae_is_refused_with_both_hashes()
     {
-        AdapterFolder.Save(folder, dials, Metadata);
+        AdapterFolder.Save(folder, [dials], Metadata);
         string other = new('c', 64);
         Assert.Contains("trained on model aaaaaaaaaaaa ('tiny'); this model is cccccccccccc.",
-            Assert.Throws<InvalidDataException>(() => AdapterFolder.Load(folder, other, SaeHash)).Message, StringComparison.Ordinal);
+            Assert.Throws<InvalidDataException>(() => Metadata.EnsureFits(other, Saes(SaeHash))).Message, StringComparison.Ordinal);
         Assert.Contains("trained on SAE bbbbbbbbbbbb ('tiny-sae'); this SAE is cccccccccccc.",
-            Assert.Throws<InvalidDataException>(() => AdapterFolder.Load(folder, ModelHash, other)).Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidDataException>(() => AdapterFolder.Load(folder, null, SaeHash));
-        AdapterFolder.Load(folder).Dials.Dispose();
+            Assert.Throws<InvalidDataException>(() => Metadata.EnsureFits(ModelHash, Saes(other))).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidDataException>(() => Metadata.EnsureFits(null, Saes(SaeHash)));
+        Assert.Contains("there is none there", Assert.Throws<InvalidDataException>(() => Metadata.EnsureFits(ModelHash, new Dictionary<HookPoint, string>())).Message, StringComparison.Ordinal);
+        Metadata.EnsureFits(ModelHash, Saes(SaeHash));
+    }
+
+    [Fact]
+    public void Dials_of_several_hook_points_come_back_together()
+    {
+        using var second = FeatureDials.Of(new HookPoint(2, HookSite.ResidPost), randn(7), randn(7));
+        var both = Metadata with { Hooks = [.. Metadata.Hooks, new(second.At, 7, "second", new('d', 64))], Mode = SpliceMode.Replace, Positions = TokenPositions.Response };
+        AdapterFolder.Save(folder, [dials, second], both);
+        var (back, metadata) = AdapterFolder.Load(folder);
+        Assert.Equal([dials.At, second.At], back.Select(d => d.At));
+        Assert.True(back[1].Shift().SameBits(second.Shift()));
+        Assert.Equal((both.Mode, both.Positions), (metadata.Mode, metadata.Positions));
+        Assert.Equal(both.Hooks, metadata.Hooks);
+        foreach (var its in back) its.Dispose();
     }
 
     [Fact]
@@ -80,8 +93,8 @@ public sealed class AdapterFolderTests : IDisposable
     {
         using var model = Some.Model();
         using var sae = TinySae.Random();
-        AdapterFolder.Save(folder, dials, Metadata);
-        using var back = AdapterFolder.Load(folder, ModelHash, SaeHash).Dials;
+        AdapterFolder.Save(folder, [dials], Metadata);
+        using var back = Load().Back;
         using var merged = DialMerge.Into(sae, back);
         using var direct = DialMerge.Into(sae, dials);
         Assert.True(merged.SameBits(direct));
@@ -99,7 +112,7 @@ public sealed class AdapterFolderTests : IDisposable
     [InlineData("adapter_config.json", "{", "", "is not an adapter of this program")]
     public void A_folder_that_is_no_adapter_is_refused_with_the_reason(string file, string from, string to, string reason)
     {
-        AdapterFolder.Save(folder, dials, Metadata);
+        AdapterFolder.Save(folder, [dials], Metadata);
         string path = Path.Combine(folder, file), text = File.ReadAllText(path);
         Assert.Contains(from, text, StringComparison.Ordinal);
         File.WriteAllText(path, text.Replace(from, to, StringComparison.Ordinal));
@@ -111,7 +124,7 @@ public sealed class AdapterFolderTests : IDisposable
     {
         Assert.Contains("holds no adapter_config.json", Assert.Throws<FileNotFoundException>(() => AdapterFolder.Load(folder)).Message,
             StringComparison.Ordinal);
-        AdapterFolder.Save(folder, dials, Metadata);
+        AdapterFolder.Save(folder, [dials], Metadata);
         File.Delete(Path.Combine(folder, "adapter_model.safetensors"));
         Assert.Throws<FileNotFoundException>(() => AdapterFolder.Load(folder));
     }
@@ -119,7 +132,7 @@ public sealed class AdapterFolderTests : IDisposable
     [Fact]
     public void Dials_of_another_hook_than_the_metadata_are_not_saved()
     {
-        Assert.Throws<ArgumentException>(() => AdapterFolder.Save(folder, dials, Metadata with { At = new HookPoint(2, HookSite.MlpOut) }));
+        Assert.Throws<ArgumentException>(() => AdapterFolder.Save(folder, [dials], Metadata with { Hooks = [new(new HookPoint(2, HookSite.MlpOut), TinySae.DSae, "tiny-sae", SaeHash)] }));
         Assert.Empty(Directory.GetFiles(folder));
     }
 
@@ -128,13 +141,21 @@ public sealed class AdapterFolderTests : IDisposable
     {
         void Once()
         {
-            AdapterFolder.Save(folder, dials, Metadata);
-            AdapterFolder.Load(folder).Dials.Dispose();
+            AdapterFolder.Save(folder, [dials], Metadata);
+            Load().Back.Dispose();
         }
         Once();
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         Once();
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+    }
+
+    private static Dictionary<HookPoint, string> Saes(string sha256) => new() { [TinySae.At] = sha256 };
+
+    private (FeatureDials Back, AdapterMetadata Metadata) Load()
+    {
+        var (back, metadata) = AdapterFolder.Load(folder);
+        return (back.Single(), metadata);
     }
 
     public void Dispose()

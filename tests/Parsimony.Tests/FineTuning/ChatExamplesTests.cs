@@ -91,7 +91,8 @@ public sealed class ChatExamplesTests
     {
         using var model = Some.Model();
         using var sae = Some.Sae();
-        var trainer = new SftTrainer(model, HookPoint.Parse("blocks.1.mlp_out"), sae, new SftOptions { Steps = 1 });
+        using var adapter = new DialAdapter(model, [new(HookPoint.Parse("blocks.1.mlp_out"), sae)], new());
+        var trainer = new SftTrainer(model, adapter, new SftOptions { Steps = 1 });
         Assert.Contains("an example of 2 tokens has a mask of 1", Assert.Throws<ArgumentException>(
             () => trainer.Train([new([1, 2], 1) { Mask = [true] }], [])).Message, StringComparison.Ordinal);
     }
@@ -102,12 +103,16 @@ public sealed class ChatExamplesTests
         using var model = Some.Model();
         using var sae = Some.Sae();
         using var folder = new TemporaryFolder();
-        var trainer = new SftTrainer(model, HookPoint.Parse("blocks.1.mlp_out"), sae, new SftOptions { Steps = 2 });
+        void Train(SftExample example)
+        {
+            using var adapter = new DialAdapter(model, [new(HookPoint.Parse("blocks.1.mlp_out"), sae)], new());
+            new SftTrainer(model, adapter, new SftOptions { Steps = 2 }).Train([example], [], folder.Path);
+        }
         var example = new SftExample([1, 2, 3, 4], 1) { Mask = [false, true, false, true] };
-        using (trainer.Train([example], [], folder.Path)) { }
-        using (trainer.Train([example], [], folder.Path)) { }
+        Train(example);
+        Train(example);
         Assert.Contains("the examples differ", Assert.Throws<InvalidDataException>(
-            () => trainer.Train([example with { Mask = [false, true, true, true] }], [], folder.Path)).Message, StringComparison.Ordinal);
+            () => Train(example with { Mask = [false, true, true, true] })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class DialMergeTests
         Assert.True(TinySae.Distance(dialled, model.Forward(tokens, Taps.Splice(TinySae.At, sae))) > 0.01);
 
         var x = randn(50, TinySae.DModel);
-        var latents = (c * sae.PreActivations(x) + dials.Shift).clamp_min(0);
+        var latents = (c * sae.PreActivations(x) + dials.Shift()).clamp_min(0);
         Assert.True(TinySae.Distance(latents, merged.Encode(x)) < 1e-5);
     }
 

@@ -25,7 +25,7 @@ public sealed class FeatureDialsTests : IDisposable
         using (dials)
         {
             Assert.Equal(2 * TinySae.DSae, dials.TrainableParameters);
-            Assert.True(dials.Gamma.requires_grad && dials.Shift.requires_grad);
+            Assert.True(dials.Gamma.requires_grad && dials.Shift().requires_grad);
             Assert.True(dials.Scale().SameBits(ones(TinySae.DSae)));
             var plain = model.Forward(tokens);
             Assert.True(plain.SameBits(model.Forward(tokens, dials.Splice(sae, SpliceMode.Delta))));
@@ -40,7 +40,7 @@ public sealed class FeatureDialsTests : IDisposable
         using var generator = new Generator(8, CPU);
         using var dials = FeatureDials.Of(TinySae.At, 1 + randn(TinySae.DSae, generator: generator) * 0.3, randn(TinySae.DSae, generator: generator) * 0.1);
         Tensor Loss(Tensor c, Tensor d) => NextTokenLoss.Mean(model.Forward(tokens, Taps.Splice(TinySae.At, sae, mode, c, d)), tokens);
-        var gradients = autograd.grad([Loss(dials.Scale(), dials.Shift)], [dials.Gamma, dials.Shift]);
+        var gradients = autograd.grad([Loss(dials.Scale(), dials.Shift())], [dials.Gamma, dials.Delta]);
         using var noGradient = no_grad();
         double worst = 0, largest = gradients.Max(g => g.abs().max().item<float>());
         const float h = 2e-3f; // small, so that few latents cross the ReLU's kink
@@ -50,8 +50,8 @@ public sealed class FeatureDialsTests : IDisposable
                 var step = zeros(TinySae.DSae);
                 step[latent] = h;
                 double Moved(int sign) => dial == 0
-                    ? Loss(dials.Scale() + sign * step, dials.Shift).item<float>()
-                    : Loss(dials.Scale(), dials.Shift + sign * step).item<float>();
+                    ? Loss(dials.Scale() + sign * step, dials.Shift()).item<float>()
+                    : Loss(dials.Scale(), dials.Shift() + sign * step).item<float>();
                 double numeric = (Moved(1) - Moved(-1)) / (2 * h);
                 worst = Math.Max(worst, Math.Abs(numeric - gradients[dial][latent].item<float>()));
             }
@@ -64,7 +64,7 @@ public sealed class FeatureDialsTests : IDisposable
         using var exact = TinySae.Exact(); // nothing to lose, so replace and delta give the same output
         using var dials = new FeatureDials(TinySae.At, exact.DSae);
         IList<Tensor> Gradients(SpliceMode mode) => autograd.grad(
-            [NextTokenLoss.Mean(model.Forward(tokens, dials.Splice(exact, mode)), tokens)], [dials.Gamma, dials.Shift]);
+            [NextTokenLoss.Mean(model.Forward(tokens, dials.Splice(exact, mode)), tokens)], [dials.Gamma, dials.Shift()]);
         var (a, b) = (Gradients(SpliceMode.Replace), Gradients(SpliceMode.Delta));
         for (int i = 0; i < 2; i++) Assert.True(TinySae.Distance(a[i], b[i]) < 1e-7);
     }
@@ -76,7 +76,7 @@ public sealed class FeatureDialsTests : IDisposable
         off.BEnc.sub_(1000);
         using var dials = new FeatureDials(TinySae.At, off.DSae);
         var loss = NextTokenLoss.Mean(model.Forward(tokens, dials.Splice(off, SpliceMode.Replace)), tokens);
-        foreach (var gradient in autograd.grad([loss], [dials.Gamma, dials.Shift])) Assert.Equal(0, gradient.abs().sum().item<float>());
+        foreach (var gradient in autograd.grad([loss], [dials.Gamma, dials.Delta])) Assert.Equal(0, gradient.abs().sum().item<float>());
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class FineTuningGoldenTests : IDisposable
         golden.AssertClose("logits0_last8", logits.narrow(1, 40, 8));
         var loss = NextTokenLoss.Mean(logits, tokens);
         golden.AssertClose("loss0", loss);
-        var gradients = autograd.grad([loss], [dials.Gamma, dials.Shift]);
+        var gradients = autograd.grad([loss], [dials.Gamma, dials.Delta]);
         golden.AssertClose("grad0.c", gradients[0], 3e-5);
         golden.AssertClose("grad0.d", gradients[1], 3e-5);
     }
@@ -42,7 +42,7 @@ public sealed class FineTuningGoldenTests : IDisposable
         using var dials = FeatureDials.Of(ReferenceSae.At, golden["rand.c"], golden["rand.d"]);
         var loss = NextTokenLoss.Mean(model.Forward(tokens, dials.Splice(sae, SpliceMode.Replace)), tokens);
         golden.AssertClose("rand.loss", loss);
-        var gradients = autograd.grad([loss], [dials.Gamma, dials.Shift]);
+        var gradients = autograd.grad([loss], [dials.Gamma, dials.Delta]);
         golden.AssertClose("rand.grad_c", gradients[0], 3e-5);
         golden.AssertClose("rand.grad_d", gradients[1], 3e-5);
     }
@@ -55,7 +55,6 @@ public sealed class FineTuningGoldenTests : IDisposable
         var examples = ReferenceSae.Rows(golden["input_ids"]).ConvertAll(row => new SftExample(row, 1));
         var options = new SftOptions
         {
-            Mode = SpliceMode.Replace,
             Steps = 20,
             BatchSize = 2,
             SequenceLength = 48,
@@ -66,15 +65,16 @@ public sealed class FineTuningGoldenTests : IDisposable
             LogEverySteps = 1,
         };
         var told = new Told();
-        using var first = new SftTrainer(model, ReferenceSae.At, sae, options with { Steps = 1 }).Train(examples, []);
-        using var result = new SftTrainer(model, ReferenceSae.At, sae, options).Train(examples, examples[..2], progress: told);
+        var replace = new DialOptions { Mode = SpliceMode.Replace };
+        using var first = DialFits.Sft(model, ReferenceSae.At, sae, options with { Steps = 1 }, replace, examples, []);
+        using var result = DialFits.Sft(model, ReferenceSae.At, sae, options, replace, examples, examples[..2], progress: told);
         golden.AssertClose("step1.c", first.Dials.Scale());
-        golden.AssertClose("step1.d", first.Dials.Shift);
+        golden.AssertClose("step1.d", first.Dials.Shift());
         golden.AssertClose("trace.loss", tensor(told.Lines.Select(line => line.Loss).ToArray()));
         golden.AssertClose("final.c", result.Dials.Scale());
-        golden.AssertClose("final.d", result.Dials.Shift);
-        golden.AssertClose("final.loss_batch0", tensor(result.HeldOutAfter));
-        golden.AssertClose("loss0", tensor(result.HeldOutBefore));
+        golden.AssertClose("final.d", result.Dials.Shift());
+        golden.AssertClose("final.loss_batch0", tensor(result.Result.HeldOutAfter));
+        golden.AssertClose("loss0", tensor(result.Result.HeldOutBefore));
     }
 
     public void Dispose()

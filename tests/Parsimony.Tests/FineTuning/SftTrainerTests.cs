@@ -32,41 +32,43 @@ public sealed class SftTrainerTests : IDisposable
     private static List<SftExample> Examples(int count, int seed) =>
         [.. Some.Contexts(count, seed: seed).Select((row, i) => new SftExample(row[..(12 - i % 3 * 2)], 1 + i % 2 * 3))];
 
-    private SftTrainer Trainer(SftOptions options, PrefixCache? prefixes = null) => new(model, TinySae.At, sae, options, prefixes);
+    private DialFit<SftResult> Train(
+        SftOptions options, List<SftExample>? learnt = null, List<SftExample>? measured = null, string? into = null, DialOptions? dials = null, PrefixCache? prefixes = null,
+        IProgress<SftProgress>? progress = null, CancellationToken cancellation = default) =>
+        DialFits.Sft(model, TinySae.At, sae, options, dials, learnt ?? train, measured ?? heldOut, into, prefixes, progress, cancellation);
 
     [Fact]
     public void Training_lowers_the_loss_on_what_it_learns_from()
     {
-        using var result = Trainer(Options with { Steps = 60 }).Train(train, train);
-        Assert.True(result.HeldOutAfter < result.HeldOutBefore - 0.05, $"{result.HeldOutBefore} -> {result.HeldOutAfter}");
-        Assert.Equal(2 * TinySae.DSae, result.TrainableParameters);
-        Assert.NotNull(result.Movement);
+        using var result = Train(Options with { Steps = 60 }, measured: train);
+        Assert.True(result.Result.HeldOutAfter < result.Result.HeldOutBefore - 0.05, $"{result.Result.HeldOutBefore} -> {result.Result.HeldOutAfter}");
+        Assert.Equal(2 * TinySae.DSae, result.Result.TrainableParameters);
     }
 
     [Fact]
     public void Before_training_delta_mode_is_the_plain_model_and_replace_mode_is_not()
     {
-        using var delta = Trainer(Options with { Steps = 0 }).Train(train, heldOut);
-        using var replace = Trainer(Options with { Steps = 0, Mode = SpliceMode.Replace }).Train(train, heldOut);
-        Assert.Equal(delta.HeldOutPlain, delta.HeldOutBefore);
-        Assert.Equal(delta.HeldOutBefore, delta.HeldOutAfter);
-        Assert.Equal(delta.HeldOutPlain, replace.HeldOutPlain);
-        Assert.NotEqual(replace.HeldOutPlain, replace.HeldOutBefore);
+        using var delta = Train(Options with { Steps = 0 });
+        using var replace = Train(Options with { Steps = 0 }, dials: new() { Mode = SpliceMode.Replace });
+        Assert.Equal(delta.Result.HeldOutPlain, delta.Result.HeldOutBefore);
+        Assert.Equal(delta.Result.HeldOutBefore, delta.Result.HeldOutAfter);
+        Assert.Equal(delta.Result.HeldOutPlain, replace.Result.HeldOutPlain);
+        Assert.NotEqual(replace.Result.HeldOutPlain, replace.Result.HeldOutBefore);
     }
 
     [Fact]
     public void Keeping_the_prefix_changes_no_bit()
     {
-        using var kept = Trainer(Options).Train(train, heldOut);
-        using var recomputed = Trainer(Options with { PrefixCache = "0" }).Train(train, heldOut);
-        using var some = Trainer(Options with { PrefixCache = "3KiB" }).Train(train, heldOut);
+        using var kept = Train(Options);
+        using var recomputed = Train(Options with { PrefixCache = "0" });
+        using var some = Train(Options with { PrefixCache = "3KiB" });
         using var prefixes = new PrefixCache(model, TinySae.At, 1 << 20);
-        using var shared = Trainer(Options, prefixes).Train(train, heldOut);
+        using var shared = Train(Options, prefixes: prefixes);
         Assert.True(prefixes.TokensReused > 2 * prefixes.TokensComputed);
-        foreach (var other in (SftResult[])[recomputed, some, shared])
+        foreach (var other in (DialFit<SftResult>[])[recomputed, some, shared])
         {
             Assert.True(SameDials(kept, other));
-            Assert.Equal(kept.HeldOutAfter, other.HeldOutAfter);
+            Assert.Equal(kept.Result.HeldOutAfter, other.Result.HeldOutAfter);
         }
     }
 
@@ -74,7 +76,7 @@ public sealed class SftTrainerTests : IDisposable
     public void A_run_that_was_cancelled_and_resumed_ends_bit_equal()
     {
         var told = new Told();
-        using var whole = Trainer(Options).Train(train, heldOut, Path.Combine(folder, "whole"), told);
+        using var whole = Train(Options, into: Path.Combine(folder, "whole"), progress: told);
 
         string cut = Path.Combine(folder, "cut");
         foreach (int line in (int[])[4, 8])
@@ -84,13 +86,13 @@ public sealed class SftTrainerTests : IDisposable
             {
                 if (progress.Step == line) source.Cancel();
             });
-            Assert.Throws<OperationCanceledException>(() => Trainer(Options).Train(train, heldOut, cut, stop, source.Token));
+            Assert.Throws<OperationCanceledException>(() => Train(Options, into: cut, progress: stop, cancellation: source.Token));
         }
-        using var resumed = Trainer(Options).Train(train, heldOut, cut);
+        using var resumed = Train(Options, into: cut);
 
         Assert.True(SameDials(whole, resumed));
-        Assert.Equal(whole.HeldOutAfter, resumed.HeldOutAfter);
-        Assert.Equal(whole.TokensSeen, resumed.TokensSeen);
+        Assert.Equal(whole.Result.HeldOutAfter, resumed.Result.HeldOutAfter);
+        Assert.Equal(whole.Result.TokensSeen, resumed.Result.TokensSeen);
         Assert.Equal(told.Lines.Select(Timeless), Lines("whole"));
         Assert.Equal(Lines("whole"), Lines("cut"));
     }
@@ -98,16 +100,16 @@ public sealed class SftTrainerTests : IDisposable
     [Fact]
     public void A_run_that_was_killed_goes_on_from_its_checkpoint_and_writes_no_line_twice()
     {
-        using var whole = Trainer(Options).Train(train, heldOut, Path.Combine(folder, "whole"));
+        using var whole = Train(Options, into: Path.Combine(folder, "whole"));
         string killed = Path.Combine(folder, "killed");
         // Killed after step 8: the last checkpoint is of step 5, its loss sum covers step 5 alone; metrics.jsonl already has step 8.
         var kill = new Told(progress =>
         {
             if (progress.Step == 8) throw new InvalidOperationException("killed");
         });
-        Assert.Throws<InvalidOperationException>(() => Trainer(Options).Train(train, heldOut, killed, kill));
+        Assert.Throws<InvalidOperationException>(() => Train(Options, into: killed, progress: kill));
         File.AppendAllText(Path.Combine(killed, "metrics.jsonl"), "{\"step\":9,\"los");
-        using var resumed = Trainer(Options with { LogEverySteps = 4, PrefixCache = "0" }).Train(train, heldOut, killed);
+        using var resumed = Train(Options with { LogEverySteps = 4, PrefixCache = "0" }, into: killed);
         Assert.True(SameDials(whole, resumed));
         Assert.Equal(Lines("whole"), Lines("killed"));
     }
@@ -115,59 +117,58 @@ public sealed class SftTrainerTests : IDisposable
     [Fact]
     public void A_finished_run_is_not_trained_again_and_a_longer_one_goes_on_from_it()
     {
-        using var first = Trainer(Options).Train(train, heldOut, folder);
+        using var first = Train(Options, into: folder);
         var told = new Told();
-        using var again = Trainer(Options).Train(train, heldOut, folder, told);
+        using var again = Train(Options, into: folder, progress: told);
         Assert.Empty(told.Lines);
         Assert.True(SameDials(first, again));
-        using var longer = Trainer(Options with { Steps = 16 }).Train(train, heldOut, folder);
-        using var atOnce = Trainer(Options with { Steps = 16 }).Train(train, heldOut);
+        using var longer = Train(Options with { Steps = 16 }, into: folder);
+        using var atOnce = Train(Options with { Steps = 16 });
         Assert.True(SameDials(atOnce, longer));
     }
 
     [Fact]
     public void A_checkpoint_of_another_run_is_refused_and_says_what_differs()
     {
-        using (Trainer(Options).Train(train, heldOut, folder))
+        using (Train(Options, into: folder))
         {
         }
         string Refusal(SftOptions options, List<SftExample> examples) =>
-            Assert.Throws<InvalidDataException>(() => Trainer(options).Train(examples, heldOut, folder)).Message;
+            Assert.Throws<InvalidDataException>(() => Train(options, examples, into: folder)).Message;
         Assert.Contains("another run: learning_rate was 0.01, now 0.001.", Refusal(Options with { LearningRate = 1e-3 }, train), StringComparison.Ordinal);
         Assert.Contains("another run: seed was 4, now 5; the examples differ.", Refusal(Options with { Seed = 5 }, Examples(7, 9)), StringComparison.Ordinal);
         string path = Path.Combine(folder, "checkpoint.safetensors");
         File.WriteAllBytes(path, File.ReadAllBytes(path)[..100]);
-        Assert.Throws<InvalidDataException>(() => Trainer(Options).Train(train, heldOut, folder));
+        Assert.Throws<InvalidDataException>(() => Train(Options, into: folder));
     }
 
     [Fact]
     public void The_seed_decides_the_order_and_without_shuffling_it_does_not_matter()
     {
-        using var a = Trainer(Options).Train(train, []);
-        using var b = Trainer(Options with { Seed = 5 }).Train(train, []);
+        using var a = Train(Options, measured: []);
+        using var b = Train(Options with { Seed = 5 }, measured: []);
         Assert.False(SameDials(a, b));
-        using var c = Trainer(Options with { Shuffle = false }).Train(train, []);
-        using var d = Trainer(Options with { Shuffle = false, Seed = 5 }).Train(train, []);
+        using var c = Train(Options with { Shuffle = false }, measured: []);
+        using var d = Train(Options with { Shuffle = false, Seed = 5 }, measured: []);
         Assert.True(SameDials(c, d));
-        Assert.True(double.IsNaN(a.HeldOutAfter));
-        Assert.Null(a.Movement);
+        Assert.True(double.IsNaN(a.Result.HeldOutAfter));
     }
 
     [Fact]
     public void A_null_run_learns_less_of_the_true_labels()
     {
         var longer = Options with { Steps = 60 };
-        using var real = Trainer(longer).Train(train, train);
-        using var nothing = Trainer(longer with { ShuffleLabels = true }).Train(train, train);
-        Assert.True(nothing.HeldOutAfter > real.HeldOutAfter + 0.03, $"{nothing.HeldOutAfter} against {real.HeldOutAfter}");
-        using var again = Trainer(longer with { ShuffleLabels = true }).Train(train, train);
+        using var real = Train(longer, measured: train);
+        using var nothing = Train(longer with { ShuffleLabels = true }, measured: train);
+        Assert.True(nothing.Result.HeldOutAfter > real.Result.HeldOutAfter + 0.03, $"{nothing.Result.HeldOutAfter} against {real.Result.HeldOutAfter}");
+        using var again = Train(longer with { ShuffleLabels = true }, measured: train);
         Assert.True(SameDials(nothing, again));
     }
 
     [Fact]
     public void Scales_stay_at_or_above_the_least_allowed()
     {
-        using var result = Trainer(Options with { LearningRate = 0.5, MinScale = 0.25 }).Train(train, []);
+        using var result = Train(Options with { LearningRate = 0.5 }, measured: [], dials: new() { MinScale = 0.25 });
         using var least = result.Dials.Scale().min();
         Assert.Equal(0.25f, least.item<float>());
     }
@@ -177,7 +178,8 @@ public sealed class SftTrainerTests : IDisposable
     {
         using var broken = TinySae.Random();
         using (TorchSharp.torch.no_grad()) broken.WDec.mul_(float.PositiveInfinity);
-        var trainer = new SftTrainer(model, TinySae.At, broken, Options with { Mode = SpliceMode.Replace });
+        using var adapter = new DialAdapter(model, [new(TinySae.At, broken)], new() { Mode = SpliceMode.Replace });
+        var trainer = new SftTrainer(model, adapter, Options);
         Assert.Contains("Use a lower learning_rate",
             Assert.Throws<InvalidOperationException>(() => trainer.Train(train, [])).Message, StringComparison.Ordinal);
     }
@@ -185,15 +187,15 @@ public sealed class SftTrainerTests : IDisposable
     [Fact]
     public void What_cannot_be_learned_from_is_named()
     {
-        Assert.Throws<ArgumentException>(() => Trainer(Options).Train([], heldOut));
+        Assert.Throws<ArgumentException>(() => Train(Options, []));
         Assert.Contains("13 tokens; sequence_length is 12", Assert.Throws<ArgumentException>(
-            () => Trainer(Options).Train([new SftExample(new int[13], 1)], [])).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => Trainer(Options).Train([new SftExample([1, 2], 2)], []));
-        Assert.Throws<ArgumentException>(() => Trainer(Options with { Steps = -1 }));
+            () => Train(Options, [new SftExample(new int[13], 1)])).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => Train(Options, [new SftExample([1, 2], 2)]));
+        Assert.Throws<ArgumentException>(() => Train(Options with { Steps = -1 }));
         using var narrow = TinySae.Random(dModel: 8);
-        Assert.Throws<ArgumentException>(() => new SftTrainer(model, TinySae.At, narrow, Options));
+        Assert.Throws<ArgumentException>(() => new DialAdapter(model, [new(TinySae.At, narrow)], new()));
         using var elsewhere = new PrefixCache(model, new HookPoint(0, HookSite.MlpOut), 0);
-        Assert.Throws<ArgumentException>(() => Trainer(Options, elsewhere));
+        Assert.Throws<ArgumentException>(() => Train(Options, prefixes: elsewhere));
     }
 
     [Fact]
@@ -201,7 +203,7 @@ public sealed class SftTrainerTests : IDisposable
     {
         void Once(int steps)
         {
-            using var result = Trainer(Options with { Steps = steps, MinScale = 0 }).Train(train, heldOut, Path.Combine(folder, $"{steps}"));
+            using var result = Train(Options with { Steps = steps }, into: Path.Combine(folder, $"{steps}"));
         }
         Once(1);
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
@@ -213,7 +215,7 @@ public sealed class SftTrainerTests : IDisposable
 
     private static SftProgress Timeless(SftProgress line) => line with { TokensPerSecond = 0 };
 
-    private static bool SameDials(SftResult a, SftResult b) => a.Dials.Gamma.SameBits(b.Dials.Gamma) && a.Dials.Shift.SameBits(b.Dials.Shift);
+    private static bool SameDials(DialFit<SftResult> a, DialFit<SftResult> b) => a.Dials.Gamma.SameBits(b.Dials.Gamma) && a.Dials.Delta.SameBits(b.Dials.Delta);
 
     public void Dispose()
     {

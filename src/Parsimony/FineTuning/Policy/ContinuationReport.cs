@@ -1,4 +1,3 @@
-using Parsimony.Autoencoders;
 using Parsimony.Evaluation;
 using Parsimony.FineTuning.Rewards;
 using Parsimony.Models;
@@ -30,28 +29,26 @@ public sealed record ContinuationReport
     /// <summary>Mean tokens of a continuation, its end of text included.</summary>
     public required double Length { get; init; }
 
-    /// <summary>Samples and counts. The same seed draws the same numbers whatever the dials.</summary>
+    /// <summary>Samples and counts. The same seed draws the same numbers whatever the adapter.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="at">The hook point.</param>
-    /// <param name="sae">The SAE there.</param>
+    /// <param name="adapter">What was learnt.</param>
+    /// <param name="atRest">Whether the reference is measured instead.</param>
     /// <param name="tokenizer">The model's.</param>
-    /// <param name="dials">The dials; null: the reference.</param>
     /// <param name="prompts">One or more, gone through in turn.</param>
-    /// <param name="options">How was learnt; of these the sampling, the batch size, the mode and the seed count.</param>
+    /// <param name="options">How was learnt; of these the sampling, the batch size and the seed count.</param>
     /// <param name="continuations">1 or more.</param>
     /// <param name="rewarded">A word list; null: none.</param>
     /// <param name="heldOut">Another; null: none.</param>
     /// <param name="progress">Told how many there are after every batch.</param>
     /// <param name="cancellation">Stops between two tokens.</param>
     public static ContinuationReport Measure(
-        Transformer model, HookPoint at, ISparseAutoencoder sae, Tokenizer tokenizer, FeatureDials? dials, IReadOnlyList<RolloutPrompt> prompts,
-        PolicyOptions options, int continuations, Lexicon? rewarded = null, Lexicon? heldOut = null, IProgress<int>? progress = null,
+        Transformer model, IAdapter adapter, bool atRest, Tokenizer tokenizer, IReadOnlyList<RolloutPrompt> prompts, PolicyOptions options, int continuations, Lexicon? rewarded = null, Lexicon? heldOut = null, IProgress<int>? progress = null,
         CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(continuations, 1);
         using var noGradient = no_grad();
         using var rewards = new WeightedRewards((new DelegateReward("none", _ => 0.0), 1.0));
-        var task = new PolicyTask(model, at, sae, tokenizer, prompts, rewards, options.Validated());
+        var task = new PolicyTask(model, adapter, tokenizer, prompts, rewards, options.Validated());
         List<int> tokens = [], ours = [], unseen = [];
         List<int[]> ids = [];
         double kl = 0;
@@ -59,13 +56,11 @@ public sealed record ContinuationReport
         {
             using var scope = NewDisposeScope();
             RolloutPrompt[] these = [.. Enumerable.Range(from, Math.Min(options.BatchSize, continuations - from)).Select(i => prompts[i % prompts.Count])];
-            var reference = task.Reference();
-            var tap = dials is null ? reference : task.Policy(dials);
-            var rollout = Rollout.Draw(model, tap, these, task.Sampling(Permutation.Seed(options.Seed, RandomUse.Measuring, from)), tokenizer.EndOfTextId, cancellation);
-            if (dials is not null)
+            var rollout = task.Draw(these, Permutation.Seed(options.Seed, RandomUse.Measuring, from), atRest, cancellation);
+            if (!atRest)
             {
                 using var frozen = task.Freeze(rollout);
-                var scores = frozen.Score([[.. Enumerable.Range(0, these.Length).Select(i => (long)i)]], tap!, reference, keepHidden: false);
+                var scores = frozen.Score([[.. Enumerable.Range(0, these.Length).Select(i => (long)i)]], keepHidden: false);
                 kl += scores.FullKl.sum().item<float>();
             }
             foreach (var (prompt, response) in these.Zip(rollout.Responses))

@@ -1,10 +1,9 @@
 using System.ComponentModel;
-using Parsimony.Splicing;
 using Parsimony.Training;
 
 namespace Parsimony.FineTuning.Policy;
 
-/// <summary>How the dials learn from what the model itself says.</summary>
+/// <summary>How an adapter learns from what the model itself says.</summary>
 public enum PolicyAlgorithm
 {
     /// <summary>Proximal policy optimisation with a critic (Schulman et al. 2017; Ziegler et al. 2019). The default.</summary>
@@ -18,16 +17,12 @@ public enum PolicyAlgorithm
     Grpo,
 }
 
-/// <summary>How the dials learn from rewards.</summary>
+/// <summary>How an adapter, such as the dials, learns from rewards.</summary>
 public sealed record PolicyOptions
 {
     /// <summary>Which algorithm. Default ppo.</summary>
     [Description("ppo (with a critic), rloo or grpo (several responses to each prompt instead)")]
     public PolicyAlgorithm Algorithm { get; init; } = PolicyAlgorithm.Ppo;
-
-    /// <summary>Replace (the article's) or delta, at which the reference is bitwise the plain model. Default delta.</summary>
-    [Description("how the SAE is spliced in: 'delta' keeps the SAE's error, 'replace' is the article's")]
-    public SpliceMode Mode { get; init; } = SpliceMode.Delta;
 
     /// <summary>Steps, 0 or more; each samples a batch of responses and learns from it. Default 100.</summary>
     [Description("steps, each of which samples a batch of responses and learns from it")]
@@ -65,41 +60,20 @@ public sealed record PolicyOptions
     [Description("parts a batch is cut into, each of which is an update")]
     public int Minibatches { get; init; } = 4;
 
-    /// <summary>AdamW's learning rate on c - 1 and d, above 0. Default 1e-3.</summary>
-    [Description("AdamW's learning rate on the dials")]
+    /// <summary>AdamW's learning rate, above 0. Default 1e-3.</summary>
+    [Description("AdamW's learning rate")]
     public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>AdamW's decoupled weight decay, 0 or more. Default 0.</summary>
-    [Description("AdamW's decoupled weight decay on gamma = c - 1 and d")]
+    [Description("AdamW's decoupled weight decay toward rest")]
     public double WeightDecay { get; init; }
 
-    /// <summary>The gradient of all dials together is shortened to this length, above 0; null: never. Default 1.</summary>
-    [Description("longest gradient of all dials together; none: as it is")]
+    /// <summary>The gradient of everything learnt together is shortened to this length, above 0; null: never. Default 1.</summary>
+    [Description("longest gradient of everything learned together; none: as it is")]
     public double? MaxGradientNorm { get; init; } = 1;
 
-    /// <summary>The smallest scale allowed, 1 or less; null leaves c free. Default 0.</summary>
-    [Description("the smallest scale c allowed; none: free, even below 0, where a latent is inverted")]
-    public double? MinScale { get; init; } = 0;
-
-    /// <summary>lambda of <see cref="FineTuning.GroupLasso"/>, 0 or more. Default 0.</summary>
-    [Description("weight of the group lasso, which keeps latents that matter little exactly at rest; 0.5 is much")]
-    public double GroupLasso { get; init; }
-
-    /// <summary>Latents that fire on fewer tokens of the first step's batch, as the reference goes on with its prompts, keep their dials at rest, 0 or
-    /// more. Default 0: all may move.</summary>
-    [Description("latents that fire on fewer tokens of a first batch are not moved")]
-    public long MinFirings { get; init; }
-
-    /// <summary>The only latents that may move; null: all. Default null.</summary>
-    [Description("the only latents that may be moved; not given: all")]
-    public IReadOnlyList<int>? AllowLatents { get; init; }
-
-    /// <summary>Latents that may not move; null: none. Default null.</summary>
-    [Description("latents that are not moved")]
-    public IReadOnlyList<int>? FreezeLatents { get; init; }
-
     /// <summary>beta, 0 or more: what a nat of KL to the reference costs. Of the reward with ppo and rloo, of the loss with grpo. Default 0.05.</summary>
-    [Description("what a nat of KL to the model without dials costs, in units of the reward")]
+    [Description("what a nat of KL to the model at rest costs, in units of the reward")]
     public double KlCoefficient { get; init; } = 0.05;
 
     /// <summary>How the KL in the reward is had (ppo, rloo); grpo's loss takes k3. Default k1.</summary>
@@ -186,7 +160,6 @@ public sealed record PolicyOptions
         bool Finite(double x) => double.IsFinite(x);
         int fewest = Algorithm is PolicyAlgorithm.Ppo ? 1 : 2;
         faults.Check(Enum.IsDefined(Algorithm), "algorithm", Algorithm, "ppo, rloo or grpo");
-        faults.Check(Enum.IsDefined(Mode), "mode", Mode, "replace or delta");
         faults.Check(Steps >= 0, "steps", Steps, "0 or more");
         faults.Check(ResponsesPerPrompt >= fewest, "responses_per_prompt", ResponsesPerPrompt, $"{fewest} or more");
         faults.Check(BatchSize >= 1 && BatchSize % Math.Max(1, ResponsesPerPrompt) == 0, "batch_size", BatchSize, $"a multiple of responses_per_prompt, {ResponsesPerPrompt}");
@@ -199,9 +172,6 @@ public sealed record PolicyOptions
         faults.Check(Finite(LearningRate) && LearningRate > 0, "learning_rate", LearningRate, "above 0");
         faults.Check(Finite(WeightDecay) && WeightDecay >= 0, "weight_decay", WeightDecay, "0 or more");
         faults.Check(MaxGradientNorm is not { } norm || norm > 0, "max_gradient_norm", MaxGradientNorm, "above 0, or not set");
-        faults.Check(MinScale is not { } min || min <= 1, "min_scale", MinScale, "1 or less, or not set");
-        faults.Check(Finite(GroupLasso) && GroupLasso >= 0, "group_lasso", GroupLasso, "0 or more");
-        faults.Check(MinFirings >= 0, "min_firings", MinFirings, "0 or more");
         faults.Check(Finite(KlCoefficient) && KlCoefficient >= 0 && (KlTarget is null || KlCoefficient > 0), "kl_coefficient", KlCoefficient, "0 or more; above 0 with kl_target");
         faults.Check(Enum.IsDefined(KlPenalty), "kl_penalty", KlPenalty, "k1, abs, mse, k3 or full");
         faults.Check(KlTarget is not { } target || (Finite(target) && target > 0), "kl_target", KlTarget, "above 0, or not set");

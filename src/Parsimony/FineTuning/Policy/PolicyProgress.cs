@@ -72,17 +72,23 @@ public sealed record PolicyProgress
     /// <summary>Responses that the model ended itself / responses.</summary>
     public required double EndedFraction { get; init; }
 
-    /// <summary>Mean length of the dials' gradient before it is shortened.</summary>
+    /// <summary>Mean length of the gradient before it is shortened.</summary>
     public required double GradientNorm { get; init; }
 
-    /// <summary>Root mean square of c - 1.</summary>
-    public required double GammaRms { get; init; }
+    /// <summary>Root mean square of c - 1, or of another adapter's scales less 1.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? GammaRms { get; init; }
 
-    /// <summary>Root mean square of d.</summary>
-    public required double ShiftRms { get; init; }
+    /// <summary>Root mean square of d in its unit, or of another adapter's shifts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ShiftRms { get; init; }
+
+    /// <summary>Root mean square of everything that is learnt.</summary>
+    public required double ParameterRms { get; init; }
 
     /// <summary>Latents whose dials are not exactly at rest.</summary>
-    public required long LatentsChanged { get; init; }
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? LatentsChanged { get; init; }
 
     /// <summary>Sampled tokens per second of this step, everything counted.</summary>
     public required double TokensPerSecond { get; init; }

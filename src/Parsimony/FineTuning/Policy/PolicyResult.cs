@@ -1,11 +1,8 @@
 namespace Parsimony.FineTuning.Policy;
 
 /// <summary>What learning from rewards gave.</summary>
-public sealed record PolicyResult : IDisposable
+public sealed record PolicyResult
 {
-    /// <summary>The learnt dials; owned by this object.</summary>
-    public required FeatureDials Dials { get; init; }
-
     /// <summary>Steps made.</summary>
     public required long Steps { get; init; }
 
@@ -15,15 +12,12 @@ public sealed record PolicyResult : IDisposable
     /// <summary>Tokens sampled.</summary>
     public required long TokensSampled { get; init; }
 
-    /// <summary>How many numbers were learnt: c and d of each latent that was allowed to move.</summary>
-    public required int TrainableParameters { get; init; }
+    /// <summary>How many numbers were learnt: of dials, c and d of each latent that was allowed to move.</summary>
+    public required long TrainableParameters { get; init; }
 
     /// <summary>What the rewards have to say of themselves, such as a lexicon that never matched.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>Wall-clock seconds in this process.</summary>
     public required double Seconds { get; init; }
-
-    /// <inheritdoc/>
-    public void Dispose() => Dials.Dispose();
 }

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
-using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
@@ -9,29 +8,27 @@ using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning.Policy;
 
-/// <summary>Everything of a run of learning from rewards that outlives a step: dials, critic, their optimisers, beta, position; saved and restored as
+/// <summary>Everything of a run of learning from rewards that outlives a step: the adapter, critic, their optimisers, beta, position; saved and restored as
 /// one file.</summary>
 internal sealed class PolicyRun : IDisposable
 {
     private readonly PolicyOptions options;
     private readonly string? folder;
     private readonly IReadOnlyDictionary<string, string> identity;
-    private readonly DialOptimiser dials;
+    private readonly IAdapter adapter;
+    private readonly AdapterOptimiser optimiser;
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
-    /// <param name="at">The hook point of the SAE.</param>
-    /// <param name="dSae">Its latents.</param>
+    /// <param name="adapter">What is learnt.</param>
     /// <param name="dModel">Width of what the critic reads.</param>
     /// <param name="device">Where the critic lives.</param>
     /// <param name="options">How to learn.</param>
     /// <param name="folder">The run folder, or null.</param>
     /// <param name="identity">See <see cref="Identity"/>.</param>
-    /// <param name="mayMove">Bool, <c>[d_sae]</c>; null: every latent.</param>
-    public PolicyRun(
-        HookPoint at, int dSae, int dModel, Device device, PolicyOptions options, string? folder, IReadOnlyDictionary<string, string> identity, Tensor? mayMove)
+    public PolicyRun(IAdapter adapter, int dModel, Device device, PolicyOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (this.options, this.folder, this.identity) = (options, folder, identity);
-        dials = new DialOptimiser(at, dSae, new(options.LearningRate, options.WeightDecay, DecayOnScale: false, options.MinScale, options.GroupLasso), mayMove);
+        (this.adapter, this.options, this.folder, this.identity) = (adapter, options, folder, identity);
+        optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
         Critic = options.Algorithm is PolicyAlgorithm.Ppo ? new ValueHead(dModel, options.ValueLearningRate, device: device) : null;
         Beta = new KlController(options.KlCoefficient, options.KlTarget, options.KlHorizon);
         try
@@ -44,8 +41,6 @@ internal sealed class PolicyRun : IDisposable
             throw;
         }
     }
-
-    public FeatureDials Dials => dials.Dials;
 
     /// <summary>ppo's; null with the others.</summary>
     public ValueHead? Critic { get; }
@@ -62,11 +57,9 @@ internal sealed class PolicyRun : IDisposable
     /// <summary>Whether a step has begun to update and is not done: what is here now belongs to no step.</summary>
     public bool IsMidStep { get; private set; }
 
-    public int TrainableParameters => dials.TrainableParameters;
-
     /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
     public static IReadOnlyDictionary<string, string> Identity(
-        Transformer model, HookPoint at, ISparseAutoencoder sae, PolicyOptions options, IReadOnlyList<RolloutPrompt> prompts, IEnumerable<string> rewards)
+        Transformer model, IAdapter adapter, PolicyOptions options, IReadOnlyList<RolloutPrompt> prompts, IEnumerable<string> rewards)
     {
         using var data = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var prompt in prompts)
@@ -76,16 +69,16 @@ internal sealed class PolicyRun : IDisposable
         }
         foreach (string reward in rewards) data.AppendData(Encoding.UTF8.GetBytes(reward + "\n"));
         // What does not change a step may differ: how long the run is, how often it saves, how much it keeps.
-        return RunIdentity.Of(model, at, sae, options with { Steps = 0, SamplesPerStep = 0, CheckpointEverySteps = 1, Recompute = false }, data);
+        return RunIdentity.Of(model, adapter, options with { Steps = 0, SamplesPerStep = 0, CheckpointEverySteps = 1, Recompute = false }, data);
     }
 
-    /// <summary>One step of the dials down the gradient of a loss, whose graph is used up.</summary>
+    /// <summary>One step of the adapter down the gradient of a loss, whose graph is used up.</summary>
     /// <returns>Length of the gradient, a scalar in the caller's scope.</returns>
     public Tensor Update(Tensor loss)
     {
         IsMidStep = true;
         using var scope = NewDisposeScope();
-        return dials.Step(Gradients.Of(loss, Dials.Gamma, Dials.Shift), options.MaxGradientNorm).MoveToOuterDisposeScope();
+        return optimiser.Step(Gradients.Of(loss, optimiser.Parameters), options.MaxGradientNorm).MoveToOuterDisposeScope();
     }
 
     /// <summary>The same of the critic.</summary>
@@ -95,8 +88,9 @@ internal sealed class PolicyRun : IDisposable
         Critic!.Step(loss);
     }
 
-    /// <summary>How far the dials are from rest.</summary>
-    public (double GammaRms, double ShiftRms, long LatentsChanged) Distance() => dials.Distance();
+    /// <summary>How far the adapter is from rest.</summary>
+    public (double? Gamma, double? Shift, double All, long? LatentsChanged) Distance() => (optimiser.RootMeanSquare(".gamma"), optimiser.RootMeanSquare(".shift"),
+        optimiser.RootMeanSquare()!.Value, (adapter as DialAdapter)?.LatentsChanged);
 
     /// <summary>A step is done.</summary>
     /// <param name="rollout">What it sampled.</param>
@@ -127,13 +121,10 @@ internal sealed class PolicyRun : IDisposable
             ["step"] = Step,
             ["responses"] = Responses,
             ["tokens_sampled"] = TokensSampled,
-            ["updates"] = dials.Steps,
+            ["updates"] = optimiser.Steps,
             ["critic_updates"] = Critic?.Steps ?? 0,
         });
     }
-
-    /// <summary>The dials are the caller's from here on.</summary>
-    public FeatureDials GiveDials() => dials.GiveDials();
 
     private void Resume()
     {
@@ -141,7 +132,7 @@ internal sealed class PolicyRun : IDisposable
         using var scope = NewDisposeScope();
         if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "responses", "tokens_sampled", "updates", "critic_updates"]) is { } counts)
         {
-            (Step, Responses, TokensSampled, dials.Steps) = (counts["step"], counts["responses"], counts["tokens_sampled"], counts["updates"]);
+            (Step, Responses, TokensSampled, optimiser.Steps) = (counts["step"], counts["responses"], counts["tokens_sampled"], counts["updates"]);
             if (Critic is not null) Critic.Steps = counts["critic_updates"];
         }
         MetricsFile.TruncateTo<PolicyProgress>(MetricsPath, line => line.Step, Step);
@@ -150,7 +141,7 @@ internal sealed class PolicyRun : IDisposable
 
     private Dictionary<string, Tensor> Tensors()
     {
-        var all = new Dictionary<string, Tensor>(dials.Tensors()) { ["kl_coefficient"] = Beta.State };
+        var all = new Dictionary<string, Tensor>(optimiser.Tensors()) { ["kl_coefficient"] = Beta.State };
         foreach (var (name, tensor) in Critic?.Tensors() ?? new Dictionary<string, Tensor>()) all.Add(name, tensor);
         return all;
     }
@@ -163,7 +154,7 @@ internal sealed class PolicyRun : IDisposable
 
     public void Dispose()
     {
-        dials.Dispose();
+        optimiser.Dispose();
         Critic?.Dispose();
         Beta.Dispose();
     }

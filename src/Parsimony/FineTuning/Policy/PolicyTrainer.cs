@@ -1,8 +1,6 @@
 using System.Diagnostics;
-using Parsimony.Autoencoders;
 using Parsimony.FineTuning.Rewards;
 using Parsimony.Models;
-using Parsimony.Splicing;
 using Parsimony.Tokens;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,31 +14,26 @@ namespace Parsimony.FineTuning.Policy;
 public sealed class PolicyTrainer
 {
     private readonly Transformer model;
-    private readonly HookPoint at;
-    private readonly ISparseAutoencoder sae;
+    private readonly IAdapter adapter;
     private readonly Tokenizer tokenizer;
     private readonly PolicyOptions options;
 
-    /// <summary>A trainer for one SAE at one hook point.</summary>
+    /// <summary>A trainer.</summary>
     /// <param name="model">The frozen model; not owned.</param>
-    /// <param name="at">Where the SAE is spliced in.</param>
-    /// <param name="sae">The frozen SAE; not owned.</param>
+    /// <param name="adapter">What is learnt, changed in place; not owned.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="options">How to learn.</param>
-    /// <exception cref="ArgumentException">The options have faults, or the SAE does not fit the hook point.</exception>
-    public PolicyTrainer(Transformer model, HookPoint at, ISparseAutoencoder sae, Tokenizer tokenizer, PolicyOptions options)
-    {
-        SpliceFit.Ensure(model, at, sae);
-        (this.model, this.at, this.sae, this.tokenizer, this.options) = (model, at, sae, tokenizer, options.Validated());
-    }
+    /// <exception cref="ArgumentException">The options have faults.</exception>
+    public PolicyTrainer(Transformer model, IAdapter adapter, Tokenizer tokenizer, PolicyOptions options) =>
+        (this.model, this.adapter, this.tokenizer, this.options) = (model, adapter, tokenizer, options.Validated());
 
-    /// <summary>Trains to the end, or goes on from the checkpoint in the folder; either way the dials end with the same bits.</summary>
+    /// <summary>Trains to the end, or goes on from the checkpoint in the folder; either way the adapter ends with the same bits.</summary>
     /// <param name="prompts">What to go on from, 1 or more.</param>
     /// <param name="rewards">What is wanted; not owned.</param>
     /// <param name="folder">Where metrics.jsonl, samples.jsonl and the checkpoint go; null writes nothing.</param>
     /// <param name="progress">Told after every step.</param>
     /// <param name="cancellation">Ends the run; the state after the last whole step is saved.</param>
-    /// <exception cref="ArgumentException">There is no prompt, or one leaves no room for the response; or a latent of the options is not one of the SAE's.</exception>
+    /// <exception cref="ArgumentException">There is no prompt, or one leaves no room for the response.</exception>
     /// <exception cref="InvalidDataException">The folder's checkpoint is damaged or of another run.</exception>
     /// <exception cref="InvalidOperationException">A reward failed, and the state is saved; or the loss is no longer finite.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved.</exception>
@@ -50,10 +43,10 @@ public sealed class PolicyTrainer
     {
         CheckPrompts(prompts);
         var clock = Stopwatch.StartNew();
-        var task = new PolicyTask(model, at, sae, tokenizer, prompts, rewards, options);
-        using var mayMove = task.MayMove(cancellation);
-        using var run = new PolicyRun(at, sae.DSae, model.Config.DModel, model.Device, options, folder,
-            PolicyRun.Identity(model, at, sae, options, prompts, rewards.Names), mayMove);
+        var task = new PolicyTask(model, adapter, tokenizer, prompts, rewards, options);
+        task.Prepare(cancellation);
+        using var run = new PolicyRun(adapter, model.Config.DModel, model.Device, options, folder,
+            PolicyRun.Identity(model, adapter, options, prompts, rewards.Names));
         using var withGradient = enable_grad();
         while (run.Step < options.Steps)
         {
@@ -78,11 +71,10 @@ public sealed class PolicyTrainer
         }
         return new PolicyResult
         {
-            Dials = run.GiveDials(),
             Steps = run.Step,
             Responses = run.Responses,
             TokensSampled = run.TokensSampled,
-            TrainableParameters = run.TrainableParameters,
+            TrainableParameters = adapter.TrainableParameters,
             Warnings = [.. rewards.Warnings],
             Seconds = clock.Elapsed.TotalSeconds,
         };

@@ -13,14 +13,14 @@ internal static class PpoStep
         var (o, log, beta, critic) = (task.Options, new StepLog(), run.Beta.Coefficient, run.Critic!);
 
         // Rollout
-        var rollout = task.Sample(run.Step, task.Policy(run.Dials), cancellation);
+        var rollout = task.Sample(run.Step, atRest: false, cancellation);
         var mask = rollout.Mask;                                                                 // [batch, seq]
         log.Generated();
 
         // Score
         var judged = task.Judge(rollout, run.Step, cancellation);
         using var frozen = task.Freeze(rollout);
-        var scores = frozen.Score(task.Minibatches(run.Step, 0), task.Policy(run.Dials), task.Reference(), keepHidden: true);
+        var scores = frozen.Score(task.Minibatches(run.Step, 0), keepHidden: true);
         var values = critic.Values(scores.ReferenceHidden!).detach();                            // [batch, seq]
         log.Scored();
 
@@ -41,7 +41,7 @@ internal static class PpoStep
             Tensor Those(Tensor all) => all.index_select(0, these);
             if (run.Step >= o.ValueWarmUpSteps)
             {
-                var logProbs = frozen.LogProbs(rows, task.Policy(run.Dials)).LogProbs;
+                var logProbs = frozen.LogProbs(rows).LogProbs;
                 var loss = PolicyLoss.Of(logProbs, Those(scores.LogProbs), Those(advantages), Those(mask), o.ClipRange);
                 log.AddRatios(logProbs, Those(scores.LogProbs), Those(mask));
                 log.Add("gradient_norm", run.Update(loss.Loss));

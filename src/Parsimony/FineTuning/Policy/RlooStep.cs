@@ -13,14 +13,14 @@ internal static class RlooStep
         var (o, log, beta) = (task.Options, new StepLog(), run.Beta.Coefficient);
 
         // Rollout
-        var rollout = task.Sample(run.Step, task.Policy(run.Dials), cancellation);
+        var rollout = task.Sample(run.Step, atRest: false, cancellation);
         var mask = rollout.Mask;                                                                 // [batch, seq]
         log.Generated();
 
         // Score
         var judged = task.Judge(rollout, run.Step, cancellation);
         using var frozen = task.Freeze(rollout);
-        var scores = frozen.Score(task.Minibatches(run.Step, 0), task.Policy(run.Dials), task.Reference(), keepHidden: false);
+        var scores = frozen.Score(task.Minibatches(run.Step, 0), keepHidden: false);
         log.Scored();
 
         // KL, advantages
@@ -33,7 +33,7 @@ internal static class RlooStep
             using var update = NewDisposeScope();
             var these = tensor(rows, device: mask.device);
             Tensor Those(Tensor all) => all.index_select(0, these);
-            var logProbs = frozen.LogProbs(rows, task.Policy(run.Dials)).LogProbs;
+            var logProbs = frozen.LogProbs(rows).LogProbs;
             var loss = RlooLoss.Of(logProbs, Those(scores.LogProbs), Those(advantages), Those(mask), o.ClipRange);
             log.AddRatios(logProbs, Those(scores.LogProbs), Those(mask));
             log.Add("gradient_norm", run.Update(loss.Loss));

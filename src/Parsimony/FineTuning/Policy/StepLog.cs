@@ -50,7 +50,7 @@ internal sealed class StepLog
         if (!double.IsFinite(kl) || (updates.ContainsKey("policy_loss") && !double.IsFinite(loss)))
             throw new InvalidOperationException($"in step {run.Step + 1} the loss is {loss} and the KL {kl}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
         run.Advance(rollout, kl);
-        var (gammaRms, shiftRms, changed) = run.Distance();
+        var distance = run.Distance();
         return new PolicyProgress
         {
             Step = run.Step,
@@ -72,9 +72,10 @@ internal sealed class StepLog
             ResponseLength = (double)rollout.SampledTokens / rollout.Responses.Count,
             EndedFraction = judged.Texts.Average(t => t.Ended ? 1.0 : 0),
             GradientNorm = Mean("gradient_norm"),
-            GammaRms = gammaRms,
-            ShiftRms = shiftRms,
-            LatentsChanged = changed,
+            GammaRms = distance.Gamma,
+            ShiftRms = distance.Shift,
+            ParameterRms = distance.All,
+            LatentsChanged = distance.LatentsChanged,
             TokensPerSecond = rollout.SampledTokens / Math.Max(updated, 1e-9),
             SecondsGenerate = generated,
             SecondsScore = scored - generated,

@@ -22,7 +22,7 @@ public sealed class PolicyOptionsTests
     {
         var o = new PolicyOptions().Validated();
         Assert.Equal((PolicyAlgorithm.Ppo, 100L, 64, 4, 32, 4, 4), (o.Algorithm, o.Steps, o.BatchSize, o.ResponsesPerPrompt, o.MaxNewTokens, o.Epochs, o.Minibatches));
-        Assert.Equal((1.0, 1e-3, 0.0, 1.0, 0.0, 0.0), (o.Temperature, o.LearningRate, o.WeightDecay, o.MaxGradientNorm, o.MinScale, o.GroupLasso));
+        Assert.Equal((1.0, 1e-3, 0.0, 1.0), (o.Temperature, o.LearningRate, o.WeightDecay, o.MaxGradientNorm));
         Assert.Equal((0.05, KlPenaltyKind.K1, null, 10_000.0, 0.2), (o.KlCoefficient, o.KlPenalty, o.KlTarget, o.KlHorizon, o.ClipRange));
         Assert.Equal((1.0, 0.95, false, true, 0.2, 1e-3, 0L), (o.Discount, o.Lambda, o.WhitenRewards, o.WhitenAdvantages, o.ValueClipRange, o.ValueLearningRate, o.ValueWarmUpSteps));
         Assert.Equal((NullRewards.None, GroupScaling.Group, LossAggregation.Token), (o.NullRewards, o.GroupScaling, o.Aggregation));

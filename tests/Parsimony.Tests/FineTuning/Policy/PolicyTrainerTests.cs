@@ -22,12 +22,12 @@ public sealed class PolicyTrainerTests : IDisposable
 
     public static TheoryData<PolicyAlgorithm> Algorithms => new(PolicyAlgorithm.Ppo, PolicyAlgorithm.Rloo, PolicyAlgorithm.Grpo);
 
-    private (PolicyResult Result, List<PolicyProgress> Lines) Train(
-        PolicyOptions options, string? at = null, WeightedRewards? rewards = null, Action<PolicyProgress>? told = null, CancellationToken cancellation = default)
+    private (DialFit<PolicyResult> Result, List<PolicyProgress> Lines) Train(
+        PolicyOptions options, string? at = null, WeightedRewards? rewards = null, Action<PolicyProgress>? told = null, DialOptions? dials = null, CancellationToken cancellation = default)
     {
         var lines = new Lines(told);
         using var own = rewards is null ? SomePolicy.LowTokens() : null;
-        return (new PolicyTrainer(model, TinySae.At, sae, SomeTexts.Tokenizer, options).Train(prompts, rewards ?? own!, at, lines, cancellation), lines.All);
+        return (DialFits.Policy(model, TinySae.At, sae, options, dials, prompts, rewards ?? own!, at, lines, cancellation), lines.All);
     }
 
     [Theory]
@@ -36,14 +36,14 @@ public sealed class PolicyTrainerTests : IDisposable
     {
         foreach (var mode in (SpliceMode[])[SpliceMode.Delta, SpliceMode.Replace])
         {
-            var (result, lines) = Train(SomePolicy.Options(algorithm) with { Mode = mode });
+            var (result, lines) = Train(SomePolicy.Options(algorithm), dials: new() { Mode = mode });
             using (result)
             {
                 Assert.Equal((0.0, 0.0), (lines[0].Kl, lines[0].FullKl));
                 Assert.All(lines, line => Assert.Equal(0, line.FirstRatioError));
                 Assert.All(lines, line => Assert.InRange(line.SamplingError, 0, 1e-5));
                 Assert.True(lines[^1].FullKl > 0);
-                Assert.Equal((4, 48, 4 * 48 / 4), (result.Steps, result.Responses, lines[^1].Responses));
+                Assert.Equal((4, 48, 4 * 48 / 4), (result.Result.Steps, result.Result.Responses, lines[^1].Responses));
             }
         }
     }
@@ -78,11 +78,11 @@ public sealed class PolicyTrainerTests : IDisposable
         using var scope = NewDisposeScope();
         var options = SomePolicy.Options(PolicyAlgorithm.Rloo) with { Epochs = 3, LearningRate = 0.05 };
         var (_, lines) = Train(options with { Steps = 2 });
-        var dials = Train(options with { Steps = 1 }).Result.Dials;
+        var learnt = Train(options with { Steps = 1 }).Result.Adapter;
         using var noGradient = no_grad();
         using var rewards = SomePolicy.LowTokens();
-        var policy = dials.Splice(sae, SpliceMode.Delta);
-        var rollout = new PolicyTask(model, TinySae.At, sae, SomeTexts.Tokenizer, prompts, rewards, options).Sample(1, policy, default);
+        var policy = learnt.Tap();
+        var rollout = new PolicyTask(model, learnt, SomeTexts.Tokenizer, prompts, rewards, options).Sample(1, atRest: false, default);
         double k1 = 0, full = 0;
         for (int row = 0; row < options.BatchSize; row++)
         {
@@ -156,11 +156,11 @@ public sealed class PolicyTrainerTests : IDisposable
     [Fact]
     public void Only_the_latents_that_may_move_are_moved()
     {
-        using var result = Train(SomePolicy.Options(PolicyAlgorithm.Grpo) with { AllowLatents = [3, 5, 8], FreezeLatents = [5] }).Result;
+        using var result = Train(SomePolicy.Options(PolicyAlgorithm.Grpo), dials: new() { AllowLatents = [3, 5, 8], FreezeLatents = [5] }).Result;
         Assert.Equal([3, 8], Enumerable.Range(0, TinySae.DSae).Where(i => result.Dials.Gamma[i].item<float>() != 0));
-        Assert.Equal(4, result.TrainableParameters);
-        using var evident = Train(SomePolicy.Options(PolicyAlgorithm.Grpo) with { MinFirings = 40 }).Result;
-        Assert.InRange(evident.TrainableParameters, 2, 2 * TinySae.DSae - 2);
+        Assert.Equal(4, result.Result.TrainableParameters);
+        using var evident = Train(SomePolicy.Options(PolicyAlgorithm.Grpo), dials: new() { MinFirings = 40 }).Result;
+        Assert.InRange(evident.Result.TrainableParameters, 2, 2 * TinySae.DSae - 2);
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class PolicyTrainerTests : IDisposable
         var (result, lines) = Train(SomePolicy.Options(PolicyAlgorithm.Ppo) with { ValueWarmUpSteps = 3 });
         using (result)
         {
-            Assert.Equal([0L, 0, 0], lines.Take(3).Select(l => l.LatentsChanged));
+            Assert.Equal([0L, 0, 0], lines.Take(3).Select(l => l.LatentsChanged!.Value));
             Assert.True(lines[3].LatentsChanged > 0);
             Assert.True(lines[2].ValueLoss < lines[0].ValueLoss);
         }
@@ -178,8 +178,8 @@ public sealed class PolicyTrainerTests : IDisposable
     [Fact]
     public void A_prompt_that_leaves_no_room_is_refused()
     {
-        string Refusal(IReadOnlyList<RolloutPrompt> bad) => Assert.Throws<ArgumentException>(() => new PolicyTrainer(model, TinySae.At, sae, SomeTexts.Tokenizer,
-            SomePolicy.Options(PolicyAlgorithm.Rloo)).Train(bad, SomePolicy.LowTokens(), cancellation: TestContext.Current.CancellationToken)).Message;
+        string Refusal(IReadOnlyList<RolloutPrompt> bad) => Assert.Throws<ArgumentException>(() => DialFits.Policy(model, TinySae.At, sae,
+            SomePolicy.Options(PolicyAlgorithm.Rloo), null, bad, SomePolicy.LowTokens(), cancellation: TestContext.Current.CancellationToken)).Message;
         Assert.Contains("a prompt has 59 tokens; with 6 new ones it may have 1 to 58", Refusal([new("", new int[59])]), StringComparison.Ordinal);
         Assert.Contains("there is no prompt", Refusal([]), StringComparison.Ordinal);
     }

@@ -18,10 +18,20 @@ public sealed class RolloutTests : IDisposable
     private readonly DisposeScope scope = NewDisposeScope();
     private readonly Transformer model = SomePolicy.Model();
     private readonly StandardSae sae = TinySae.Random();
-    private readonly FeatureDials dials = SomePolicy.Dials();
     private readonly List<RolloutPrompt> prompts = SomePolicy.Prompts();
+    private readonly DialAdapter adapter, replacing;
 
-    private Tap Policy(SpliceMode mode = SpliceMode.Delta) => dials.Splice(sae, mode);
+    public RolloutTests()
+    {
+        DialAdapter In(SpliceMode mode) => DialAdapter.Of(model, [new(TinySae.At, sae)], [SomePolicy.Dials()], new() { Mode = mode });
+        (adapter, replacing) = (In(SpliceMode.Delta), In(SpliceMode.Replace));
+    }
+
+    private FeatureDials Dials => adapter.Dials[0];
+
+    private DialAdapter Of(SpliceMode mode) => mode is SpliceMode.Delta ? adapter : replacing;
+
+    private Tap Policy(SpliceMode mode = SpliceMode.Delta) => Of(mode).Tap();
 
     private Rollout Draw(SamplingOptions? sampling = null, int? endOfText = null) =>
         Rollout.Draw(model, Policy(), prompts, sampling ?? Sampling, endOfText, TestContext.Current.CancellationToken);
@@ -55,8 +65,8 @@ public sealed class RolloutTests : IDisposable
         using var noGradient = no_grad();
         var rollout = Draw();
         Tap? reference = mode is SpliceMode.Delta ? null : Taps.Splice(TinySae.At, sae, mode);
-        using var frozen = new FrozenRollout(model, TinySae.At, rollout, Temperature);
-        var scores = frozen.Score([[3, 0], [1, 4, 2]], Policy(mode), reference, keepHidden: true);
+        using var frozen = new FrozenRollout(model, Of(mode), rollout, Temperature);
+        var scores = frozen.Score([[3, 0], [1, 4, 2]], keepHidden: true);
         for (int row = 0; row < prompts.Count; row++)
         {
             var (ours, theirs) = (Fresh(rollout, row, Policy(mode)), Fresh(rollout, row, reference));
@@ -84,11 +94,11 @@ public sealed class RolloutTests : IDisposable
         var rollout = Draw();
         foreach (bool recompute in (bool[])[false, true])
         {
-            using var frozen = new FrozenRollout(model, TinySae.At, rollout, Temperature, recompute);
+            using var frozen = new FrozenRollout(model, adapter, rollout, Temperature, recompute);
             long[] rows = [4, 1, 2];
-            var scores = frozen.Score([rows, [0, 3]], Policy(), null, keepHidden: false);
+            var scores = frozen.Score([rows, [0, 3]], keepHidden: false);
             using var withGradient = enable_grad();
-            var trained = frozen.LogProbs(rows, Policy()).LogProbs;
+            var trained = frozen.LogProbs(rows).LogProbs;
             Assert.True(trained.requires_grad);
             Assert.True(trained.detach().SameBits(scores.LogProbs.index_select(0, tensor(rows))));
         }
@@ -98,14 +108,14 @@ public sealed class RolloutTests : IDisposable
     public void Gradients_of_the_dials_agree_with_finite_differences()
     {
         var rollout = Draw();
-        using var frozen = new FrozenRollout(model, TinySae.At, rollout, Temperature);
+        using var frozen = new FrozenRollout(model, adapter, rollout, Temperature);
         long[] rows = [0, 1, 2, 3, 4];
         var mask = rollout.Mask;
-        var old = frozen.Score([rows], Policy(), null, keepHidden: false).LogProbs + Drawn.Normal(5, mask.shape) * 0.05;
+        var old = frozen.Score([rows], keepHidden: false).LogProbs + Drawn.Normal(5, mask.shape) * 0.05;
         var advantages = Drawn.Normal(6, mask.shape);
-        Tensor Loss(Tap policy) => PolicyLoss.Of(frozen.LogProbs(rows, policy).LogProbs, old, advantages, mask, clipRange: 0.9).Loss;
+        Tensor Loss() => PolicyLoss.Of(frozen.LogProbs(rows).LogProbs, old, advantages, mask, clipRange: 0.9).Loss;
         using var withGradient = enable_grad();
-        var gradients = Gradients.Of(Loss(Policy()), dials.Gamma, dials.Shift);
+        var gradients = Gradients.Of(Loss(), Dials.Gamma, Dials.Delta);
 
         using var noGradient = no_grad();
         const float h = 2e-3f;
@@ -114,11 +124,15 @@ public sealed class RolloutTests : IDisposable
             for (int dial = 0; dial < 2; dial++)
             {
                 using var inner = NewDisposeScope();
-                var step = zeros(TinySae.DSae);
-                step[latent] = h;
-                double Moved(int sign) => Loss(dial == 0
-                    ? Taps.Splice(TinySae.At, sae, SpliceMode.Delta, dials.Scale() + sign * step, dials.Shift)
-                    : Taps.Splice(TinySae.At, sae, SpliceMode.Delta, dials.Scale(), dials.Shift + sign * step)).item<float>();
+                var turned = (dial == 0 ? Dials.Gamma : Dials.Delta)[latent];
+                float at = turned.item<float>();
+                double Moved(int sign)
+                {
+                    turned.fill_(at + sign * h);
+                    double loss = Loss().item<float>();
+                    turned.fill_(at);
+                    return loss;
+                }
                 worst = Math.Max(worst, Math.Abs((Moved(1) - Moved(-1)) / (2 * h) - gradients[dial][latent].item<float>()));
             }
         Assert.True(worst < 0.03 * largest, $"off by {worst:G3}, largest gradient {largest:G3}");
@@ -151,7 +165,8 @@ public sealed class RolloutTests : IDisposable
 
     public void Dispose()
     {
-        dials.Dispose();
+        adapter.Dispose();
+        replacing.Dispose();
         sae.Dispose();
         model.Dispose();
         scope.Dispose();
