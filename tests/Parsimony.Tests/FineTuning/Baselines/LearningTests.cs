@@ -20,8 +20,8 @@ public sealed class LearningTests : IDisposable
 
     public static TheoryData<BaselineMethod> Methods => [.. Enum.GetValues<BaselineMethod>()];
 
-    private (SftResult Result, float[][] Numbers) Learn(BaselineMethod method, SftOptions options, TokenPositions positions = TokenPositions.All, string? into = null, CancellationToken cancellation = default,
-        IProgress<SftProgress>? progress = null)
+    private (SftResult Result, float[][] Numbers) Learn(BaselineMethod method, SftOptions options, TokenPositions positions = TokenPositions.All, string? into = null,
+        IProgress<SftProgress>? progress = null, CancellationToken cancellation = default)
     {
         using var adapter = Baseline.Create(new BaselineOptions { Method = method, Budget = 64, Positions = positions }, model, At);
         var result = new SftTrainer(model, adapter, options).Train(examples, examples, into, progress, cancellation);
