@@ -132,7 +132,7 @@ public static class FinetuneBench
                     using var update = NewDisposeScope();
                     var these = tensor(some, device: model.Device);
                     var old = scores.LogProbs.index_select(0, these);
-                    var loss = PolicyLoss.Of(from.LogProbs(some).LogProbs, old, ones_like(old), rollout.Mask.index_select(0, these), 0.2);
+                    var loss = PolicyLoss.Of(from.LogProbs(some), old, ones_like(old), rollout.Mask.index_select(0, these), 0.2);
                     optimiser.Step(Gradients.Of(loss.Loss, optimiser.Parameters));
                 }
             }
