@@ -17,7 +17,7 @@ internal static class App
     /// <summary>The commands in the order of the help text.</summary>
     private static Command[] Commands() =>
     [
-        DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), RlhfCommand.Create(),
+        DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), RewardModelCommand.Create(), RlhfCommand.Create(),
         ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
     ];
 
