@@ -115,19 +115,23 @@ internal static class RewardModelCommand
     private static RewardHeadResult Train(
         LoadedModel model, ISparseAutoencoder? sae, RewardHeadOptions options, RewardData train, RewardData heldOut, string folder, Terminal terminal)
     {
-        Progress? reading = terminal.Progress("reading", train.Texts.Count, "texts"), learning = null;
+        var reading = terminal.Progress("reading", train.Texts.Count, "texts");
+        var shown = reading;
         try
         {
             return new RewardHeadTrainer(model.Model, options, sae).Train(train, heldOut, folder, new Told<RewardHeadProgress>(p =>
             {
-                learning ??= terminal.Progress("reward model", p.Steps, "steps");
-                learning.Report(p.Step, $"loss {p.Loss:0.000}  accuracy {p.Accuracy:0.000}");
+                if (shown == reading)
+                {
+                    reading.Dispose();
+                    shown = terminal.Progress("reward model", p.Steps, "steps");
+                }
+                shown.Report(p.Step, $"loss {p.Loss:0.000}  accuracy {p.Accuracy:0.000}");
             }), reading.From<int>(n => n), terminal.Interrupted);
         }
         finally
         {
-            reading.Dispose();
-            learning?.Dispose();
+            shown.Dispose();
         }
     }
 

@@ -53,9 +53,9 @@ public sealed record RewardHeadOptions
     [Description("weight of the term that draws a pair's rewards to a mean of 0")]
     public double Centring { get; init; } = 0.01;
 
-    /// <summary>How often all the training data is gone through, above 0. Default 3.</summary>
+    /// <summary>How often all the training data is gone through, above 0. Default 10.</summary>
     [Description("how often all the training data is gone through")]
-    public double Epochs { get; init; } = 3;
+    public double Epochs { get; init; } = 10;
 
     /// <summary>Pairs or texts per step, 1 or more. Default 32.</summary>
     [Description("pairs or texts per step")]

@@ -35,7 +35,7 @@ internal sealed record RewardBatch(Tensor Loss, Tensor Right, Tensor Margins, Te
         }
         var index = tensor(labels.Select(l => (long)l).ToArray());
         var right = still.gather(1, index.unsqueeze(1)).squeeze(1);
-        var others = still.scatter(1, index.unsqueeze(1), float.NegativeInfinity).amax([1L]);
+        var others = still.masked_fill(nn.functional.one_hot(index, still.size(1)).to(ScalarType.Bool), double.NegativeInfinity).amax([1L]);
         var ahead = (right - others).to(ScalarType.Float64);
         return new(RewardLoss.Classes(values, index), (ahead.sign() + 1) / 2, ahead, still);
     }
