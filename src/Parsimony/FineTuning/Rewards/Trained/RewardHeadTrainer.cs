@@ -57,7 +57,7 @@ public sealed class RewardHeadTrainer
         if (options.NullRun && heldOut.Count > 0)
         {
             using var nothing = Learn(learnt.WithRandomVerdicts(options.Seed), readings, standard, measured, train.Classes.Count, null, new Dictionary<string, string>(), null, cancellation);
-            noise = Score(nothing, measured, readings, cancellation)!.Accuracy.Value;
+            noise = Score(nothing, measured, readings, cancellation, interval: false)!.Accuracy.Value;
         }
         var (gain, offset) = Normalisation(head, heldOut.Count > 0 ? measured : learnt, readings, cancellation);
         return new RewardHeadResult
@@ -96,7 +96,7 @@ public sealed class RewardHeadTrainer
             if (epochEnds || run.Step % options.LogEverySteps == 0)
             {
                 using var now = standard.Plain(run.Head);
-                var line = run.Log(epochEnds && (folder is not null || progress is not null) ? Score(now, heldOut, readings, cancellation) : null);
+                var line = run.Log(epochEnds && (folder is not null || progress is not null) ? Score(now, heldOut, readings, cancellation, interval: false) : null);
                 progress?.Report(line);
             }
             if (run.Step == steps || run.Step % options.CheckpointEverySteps == 0) run.Save();
@@ -105,7 +105,7 @@ public sealed class RewardHeadTrainer
     }
 
     /// <summary>What a head is worth on some items; null without any.</summary>
-    private RewardScoring? Score(RewardHead head, RewardItems items, RewardReadings readings, CancellationToken cancellation)
+    private RewardScoring? Score(RewardHead head, RewardItems items, RewardReadings readings, CancellationToken cancellation, bool interval = true)
     {
         if (items.Count == 0) return null;
         using var noGradient = no_grad();
@@ -124,7 +124,7 @@ public sealed class RewardHeadTrainer
             (least, most) = (Math.Min(least, values.min().item<double>()), Math.Max(most, values.max().item<double>()));
         }
         bool pairs = items.Labels is null;
-        return new(Bootstrap.Mean(right), loss / items.Count, margin / items.Count, pairs ? reward / items.TextOf.Length : null, pairs ? least : null, pairs ? most : null);
+        return new(interval ? Bootstrap.Mean(right) : new(right.Average(), double.NaN, double.NaN), loss / items.Count, margin / items.Count, pairs ? reward / items.TextOf.Length : null, pairs ? least : null, pairs ? most : null);
     }
 
     /// <summary>Gain and offset of each output, such that over these texts its mean is 0 and its standard deviation 1; where all are worth the same the gain is 1.</summary>

@@ -45,7 +45,7 @@ public sealed class RewardDataOfOthersTests : IDisposable
             File.WriteAllLines(few, Enumerable.Range(0, 160).Select(_ => zip.ReadLine()!).Where(l => l.Length < 1500).Take(100));
         var data = RewardData.Load(few, tokenizer, new() { SequenceLength = 128 });
         var (train, heldOut) = data.Split(0.3, 1);
-        using var result = new RewardHeadTrainer(model, new()).Train(train, heldOut);
+        using var result = new RewardHeadTrainer(model, new() { Epochs = 60 }).Train(train, heldOut);
         TestContext.Current.TestOutputHelper?.WriteLine($"{data.Warning} {result.HeldOut} baseline {result.Baseline} null {result.NullAccuracy} train {result.Train}");
         Assert.True(result.Train.Accuracy.Value > 0.65 && result.Train.Loss < Math.Log(2), $"{result.Train}");
         RewardHeadFolder.Save(folder.File("reward"), result.Head, new()
