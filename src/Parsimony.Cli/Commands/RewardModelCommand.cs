@@ -57,7 +57,7 @@ internal static class RewardModelCommand
         (options, terminal) =>
         {
             using var sae = options.Sae is null ? null : LoadedSae.Open(options.Sae, options.Model, options.Head.Hook, load: options.Load);
-            using var own = sae is null ? LoadedModel.Open(options.Model, load: options.Load) : null;
+            using var own = sae is null ? LoadedModel.Open(options.Model, load: options.Load).ToBeRunWhole() : null;
             var summary = Run(sae?.Model ?? own!, sae, options, RunFolder.At(options.Out), terminal);
             Print(summary, terminal);
             return summary;
