@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Files;
+using Parsimony.FineTuning.Rewards.Trained;
 using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Runs;
@@ -23,6 +24,7 @@ internal sealed class RunFolder
     public string DpoAdapter => Path.Combine(Dpo, "adapter");
     public string Rlhf => Path.Combine(Folder, "rlhf");
     public string RlhfNull => Path.Combine(Folder, "rlhf-null");
+    public string RewardModel => Path.Combine(Folder, RewardHeadFolder.InRunFolder);
     public string RlhfAdapter => Path.Combine(Rlhf, "adapter");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
