@@ -35,7 +35,7 @@ internal sealed class AbsentModel(IModelConfig config, IReadOnlyList<HookPoint> 
 
     public int SequenceLength => sequenceLength;
 
-    public int Width(HookPoint at) => at.Site is HookSite.MlpPre or HookSite.MlpPost ? config.DMlp : config.DModel;
+    public int Width(HookPoint at) => config.Width(at.Site);
 
     public void Read(ReadOnlySpan<long> contexts, IReadOnlyDictionary<HookPoint, Tensor> rows, CancellationToken cancellation)
     {

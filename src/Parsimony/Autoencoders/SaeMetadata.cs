@@ -75,7 +75,7 @@ public sealed record SaeMetadata
         if (Hook.Layer >= model.NLayers)
             throw new InvalidDataException($"This SAE was trained at {Hook}, but the model's layers are 0 to {model.NLayers - 1}. "
                 + $"Use the model it was trained on ({ModelName}).");
-        int width = Hook.Site is HookSite.MlpPre or HookSite.MlpPost ? model.DMlp : model.DModel;
+        int width = model.Width(Hook.Site);
         if (sae.DModel != width)
             throw new InvalidDataException($"This SAE takes activations of width {sae.DModel}, but {Hook} of this model has width {width}. "
                 + $"Use the model it was trained on ({ModelName}), or train an SAE on this one.");

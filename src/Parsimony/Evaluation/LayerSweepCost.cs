@@ -20,7 +20,7 @@ public sealed record LayerSweepCost
     /// <summary>The first over the second; about a half.</summary>
     public required double Ratio { get; init; }
 
-    /// <summary>The cost for a model of so many layers. Of a layer that an insertion stands in, its attention, the way into its MLP and the way out count a third each.</summary>
+    /// <summary>The cost for a model of so many layers. Of a layer that an insertion stands in, its attention, whole up to its output, the way into its MLP and the way out count a third each.</summary>
     /// <param name="nLayers">Layers, 1 or more.</param>
     /// <param name="site">Where in each layer the insertion stands.</param>
     public static LayerSweepCost Of(int nLayers, HookSite site)
@@ -28,7 +28,7 @@ public sealed record LayerSweepCost
         ArgumentOutOfRangeException.ThrowIfLessThan(nLayers, 1);
         double rest = site switch
         {
-            HookSite.ResidPre => 1,
+            HookSite.ResidPre or HookSite.AttnIn or HookSite.AttnQkv or HookSite.AttnZ => 1,
             HookSite.AttnOut or HookSite.MlpIn => 2 / 3.0,
             HookSite.MlpPre or HookSite.MlpPost => 1 / 3.0,
             _ => 0,

@@ -26,7 +26,7 @@ public sealed record FeatureCard
     public required FeatureContext[] TopContexts { get; init; }
 
     /// <summary>The tokens whose direct logits it raises most, highest first. At early layers most of a latent's effect is
-    /// indirect, and these mislead. Empty where the site has no linear path to the logits (<c>mlp_in</c>, <c>mlp_pre</c>).</summary>
+    /// indirect, and these mislead. Empty where the site has no linear path to the logits (<c>attn_in</c>, <c>attn_qkv</c>, <c>mlp_in</c>, <c>mlp_pre</c>).</summary>
     public required (int Id, float Logit)[] Promoted { get; init; }
 
     /// <summary>The tokens whose direct logits it lowers most, lowest first; see <see cref="Promoted"/>.</summary>

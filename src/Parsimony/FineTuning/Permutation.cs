@@ -13,6 +13,8 @@ internal enum RandomUse
     Rewards = 6,
     Measuring = 7,
     Birth = 8,
+    Neurons = 20,
+    BestOfN = 21,
 }
 
 /// <summary>

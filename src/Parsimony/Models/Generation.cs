@@ -13,14 +13,15 @@ public static class Generation
     /// <param name="tap">Put into the model's seam, as in <see cref="Transformer.Forward"/>; null for none.</param>
     /// <param name="endOfTextId">Ends a sequence when <see cref="SamplingOptions.StopAtEndOfText"/> is set; null when the tokenizer has none.</param>
     /// <param name="onToken">Told (row, token id) of every new token as it comes.</param>
-    /// <param name="onDraw">Told the logits <c>[rows, d_vocab]</c> and what was drawn from them, once for each new token; the logits are the model's.
-    /// Rows that have ended are drawn for like the others.</param>
+    /// <param name="onDraw">Told the logits <c>[rows, d_vocab]</c> and what was drawn from them, once for each new token; the logits are the model's,
+    /// or what <paramref name="onLogits"/> made of them. Rows that have ended are drawn for like the others.</param>
+    /// <param name="onLogits">May change the logits before each draw; null: they stay.</param>
     /// <param name="cancellation">Stops between two tokens.</param>
     /// <returns>The new tokens of each row, the end-of-text token included.</returns>
     /// <exception cref="ArgumentException">A prompt is empty, or prompt and new tokens together exceed what the model was made for.</exception>
     public static int[][] Generate(
         Transformer model, IReadOnlyList<int[]> prompts, SamplingOptions options, Tap? tap = null, int? endOfTextId = null,
-        Action<int, int>? onToken = null, Action<Tensor, long[]>? onDraw = null, CancellationToken cancellation = default)
+        Action<int, int>? onToken = null, Action<Tensor, long[]>? onDraw = null, LogitsProcessor? onLogits = null, CancellationToken cancellation = default)
     {
         options.Validated();
         if (prompts.Count == 0 || prompts.Any(p => p.Length == 0))
@@ -46,6 +47,7 @@ public static class Generation
             using var step = NewDisposeScope();
             int seen = cache?.Length ?? 0;
             var logits = model.Forward(tokens.narrow(1, seen, length - seen), tap, padded ? mask.narrow(1, 0, length) : null, cache, lastOnly: true).select(1, 0);
+            if (onLogits is not null) logits = onLogits(logits, prompts, result);
             long[] next = sampler.Draw(logits);
             onDraw?.Invoke(logits, next);
             tokens.select(1, length).copy_(tensor(next));

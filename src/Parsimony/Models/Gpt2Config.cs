@@ -84,7 +84,6 @@ public sealed record Gpt2Config : IModelConfig
             AttentionNorm = Norm("ln_1"),
             MlpNorm = Norm("ln_2"),
             QueryKeyValue = Map("attn.c_attn", DModel, 3 * DModel),
-            Order = HeadOrder.ByKind,
             AttentionOutput = Map("attn.c_proj", DModel, DModel),
             Up = Map("mlp.c_fc", DModel, DMlp),
             Down = Map("mlp.c_proj", DMlp, DModel),

@@ -67,6 +67,8 @@ public sealed record GptNeoXConfig : IModelConfig
         return config;
     }
 
+    HeadOrder IModelConfig.HeadOrder => HeadOrder.ByHead;
+
     bool IModelConfig.IsTable(string name) => name.EndsWith("embed_in.weight", StringComparison.Ordinal);
 
     Embedding IModelConfig.ReadEmbedding(WeightReader weights) => new(weights.Table("gpt_neox.embed_in.weight", DVocab, DModel));
@@ -81,7 +83,6 @@ public sealed record GptNeoXConfig : IModelConfig
             AttentionNorm = Norm("input_layernorm"),
             MlpNorm = Norm("post_attention_layernorm"),
             QueryKeyValue = Map("attention.query_key_value", 3 * DModel, DModel),
-            Order = HeadOrder.ByHead,
             AttentionOutput = Map("attention.dense", DModel, DModel),
             Up = Map("mlp.dense_h_to_4h", DMlp, DModel),
             Down = Map("mlp.dense_4h_to_h", DModel, DMlp),

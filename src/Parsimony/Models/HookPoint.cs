@@ -8,6 +8,13 @@ public enum HookSite
 {
     /// <summary>The residual stream as it enters the layer, <c>[batch, seq, d_model]</c>.</summary>
     ResidPre,
+    /// <summary>What attention reads: the residual stream after the norm in front of it, gain and bias included, <c>[batch, seq, d_model]</c>.</summary>
+    AttnIn,
+    /// <summary>Queries, keys and values before they are rotated, <c>[batch, seq, (n_heads + 2 n_kv_heads) d_head]</c>, in the order of the model's own
+    /// rows: head by head, each head's query, key and value in turn (GPT-NeoX), or all queries, all keys, all values (the others).</summary>
+    AttnQkv,
+    /// <summary>The values that attention has mixed, head after head, before the output projection, <c>[batch, seq, n_heads d_head]</c>.</summary>
+    AttnZ,
     /// <summary>The attention block's output before it is added to the residual stream, <c>[batch, seq, d_model]</c>.</summary>
     AttnOut,
     /// <summary>What the MLP reads: the residual stream after the layer norm in front of it, gain and bias included, <c>[batch, seq, d_model]</c>.
@@ -33,6 +40,9 @@ public readonly record struct HookPoint(int Layer, HookSite Site)
     private static readonly (HookSite Site, string Name, string TransformerLens)[] Names =
     [
         (HookSite.ResidPre, "resid_pre", "hook_resid_pre"),
+        (HookSite.AttnIn, "attn_in", "ln1.hook_normalized"),
+        (HookSite.AttnQkv, "attn_qkv", "attn.hook_qkv"), // TransformerLens has hook_q, hook_k and hook_v apart
+        (HookSite.AttnZ, "attn_z", "attn.hook_z"),
         (HookSite.AttnOut, "attn_out", "hook_attn_out"),
         (HookSite.MlpIn, "mlp_in", "mlp.hook_in"),
         (HookSite.MlpPre, "mlp_pre", "mlp.hook_pre"),

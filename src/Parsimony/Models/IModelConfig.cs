@@ -32,6 +32,18 @@ public interface IModelConfig
     /// <summary>Base of the rotary frequencies.</summary>
     double RotaryBase { get; }
 
+    /// <summary>Width of the activation at a site: of the queries, keys and values together, of the mixed values, <see cref="DMlp"/> inside the MLP, else <see cref="DModel"/>.</summary>
+    int Width(HookSite site) => site switch
+    {
+        HookSite.AttnQkv => (NHeads + 2 * NKvHeads) * DHead,
+        HookSite.AttnZ => NHeads * DHead,
+        HookSite.MlpPre or HookSite.MlpPost => DMlp,
+        _ => DModel,
+    };
+
+    /// <summary>The order of the rows of the joint query, key and value projection.</summary>
+    internal HeadOrder HeadOrder => HeadOrder.ByKind;
+
     /// <summary>Whether a tensor is a table of which rows are looked up, not a matrix that is multiplied by.</summary>
     internal bool IsTable(string name);
 

@@ -51,8 +51,18 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
             {
                 case HookSite.ResidPre:
                     (residual, fewEntering) = (h, config.ParallelResidual ? few : null);
-                    h = w.Attention(few is null ? w.Heads(h) : distinct!.Spread(w.Heads(few)), positions, cache, layer);
+                    if (few is not null) few = w.AttnIn(few);
+                    if (isSeen) h = few is null ? w.AttnIn(h) : distinct!.Spread(few);
+                    break;
+                case HookSite.AttnIn:
+                    h = few is null ? w.AttnQkv(h) : distinct!.Spread(w.AttnQkv(few));
                     few = null;
+                    break;
+                case HookSite.AttnQkv:
+                    h = w.AttnZ(h, positions, cache, layer);
+                    break;
+                case HookSite.AttnZ:
+                    h = w.AttnOut(h);
                     break;
                 case HookSite.AttnOut:
                     var sum = residual! + h;

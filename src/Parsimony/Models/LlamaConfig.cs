@@ -98,7 +98,6 @@ public sealed record LlamaConfig : IModelConfig
             MlpNorm = Norm("post_attention_layernorm"),
             QueryKeyValue = weights.Joined([(prefix + "self_attn.q_proj", NHeads * DHead), (prefix + "self_attn.k_proj", NKvHeads * DHead), (prefix + "self_attn.v_proj", NKvHeads * DHead)],
                 DModel, QueryKeyValueBias),
-            Order = HeadOrder.ByKind,
             AttentionOutput = Map("self_attn.o_proj", DModel, NHeads * DHead, AttentionOutputBias),
             Up = Map("mlp.gate_proj", DMlp, DModel, MlpBias),
             Gated = Map("mlp.up_proj", DMlp, DModel, MlpBias),

@@ -63,8 +63,8 @@ public sealed class Transformer : IDisposable
     public static Transformer Load(string folder, Device? device = null, WeightStorage? storage = null, long? weightBytes = null) =>
         new(ModelConfig.Load(folder), ModelWeights.Open(folder), device, storage, weightBytes) { Folder = folder };
 
-    /// <summary>Width of the activation at a site: <c>d_mlp</c> inside the MLP, else <c>d_model</c>.</summary>
-    public int Width(HookSite site) => site is HookSite.MlpPre or HookSite.MlpPost ? Config.DMlp : Config.DModel;
+    /// <summary>Width of the activation at a site.</summary>
+    public int Width(HookSite site) => Config.Width(site);
 
     /// <summary>The whole model.</summary>
     /// <param name="tokens">Token ids, <c>[batch, seq]</c>, int64.</param>
@@ -200,7 +200,7 @@ public sealed class Transformer : IDisposable
 
         // With the parallel residual the MLP reads the layer's input: this layer's attention is not needed.
         bool skipsAttention = Config.ParallelResidual && deepest.Site is >= HookSite.MlpIn and <= HookSite.MlpOut
-            && !hooks.Contains(deepest with { Site = HookSite.AttnOut });
+            && !hooks.Any(at => at.Layer == deepest.Layer && at.Site is >= HookSite.AttnIn and <= HookSite.AttnOut);
         var halt = skipsAttention ? entry : deepest;
         bool looks = hooks.Any(at => (at.Layer, at.Site).CompareTo((halt.Layer, halt.Site)) < 0);
         var x = Read(halt, RunTo(halt, tokens, looks ? Read : null).Activation);
@@ -248,16 +248,17 @@ public sealed class Transformer : IDisposable
         return parts.Unembedding.Direction(normed);
     }
 
-    /// <summary>The same for directions at a hook point: those inside the MLP go through its output weights first.</summary>
+    /// <summary>The same for directions at a hook point: those in front of an output projection go through its weights first.</summary>
     /// <param name="at">Where the directions live.</param>
     /// <param name="directions"><c>[n, width]</c>.</param>
-    /// <returns><c>[n, d_vocab]</c>; null at <c>mlp_in</c> and <c>mlp_pre</c>, where a nonlinearity stands between.</returns>
+    /// <returns><c>[n, d_vocab]</c>; null at <c>attn_in</c>, <c>attn_qkv</c>, <c>mlp_in</c> and <c>mlp_pre</c>, where a nonlinearity stands between.</returns>
     public Tensor? DirectLogits(HookPoint at, Tensor directions)
     {
         CheckHook(at);
-        if (at.Site is HookSite.MlpIn or HookSite.MlpPre) return null;
-        if (at.Site != HookSite.MlpPost) return DirectLogits(directions);
-        using var outgoing = parts.Layer(at.Layer).Down.Direction(directions);
+        if (at.Site is HookSite.AttnIn or HookSite.AttnQkv or HookSite.MlpIn or HookSite.MlpPre) return null;
+        if (at.Site is not (HookSite.AttnZ or HookSite.MlpPost)) return DirectLogits(directions);
+        var layer = parts.Layer(at.Layer);
+        using var outgoing = (at.Site == HookSite.AttnZ ? layer.AttentionOutput : layer.Down).Direction(directions);
         return DirectLogits(outgoing);
     }
 

@@ -13,8 +13,6 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     public required Norm MlpNorm { get; init; }
     /// <summary>Queries, keys and values: <c>[(n_heads + 2 n_kv_heads) d_head, d_model]</c>.</summary>
     public required Projection QueryKeyValue { get; init; }
-    /// <summary>The order of the rows of <see cref="QueryKeyValue"/>.</summary>
-    public required HeadOrder Order { get; init; }
     /// <summary>Mixed values back to the residual stream: <c>[d_model, n_heads d_head]</c>.</summary>
     public required Projection AttentionOutput { get; init; }
     /// <summary>Into the MLP's nonlinearity: <c>[d_mlp, d_model]</c>.</summary>
@@ -29,29 +27,30 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     /// <summary>Bytes it takes in memory.</summary>
     public long Bytes => AttentionNorm.Bytes + MlpNorm.Bytes + QueryKeyValue.Bytes + AttentionOutput.Bytes + Up.Bytes + (Gated?.Bytes ?? 0) + Down.Bytes;
 
-    /// <summary>Layer input, <c>[batch, seq, d_model]</c>, to queries, keys and values before they are rotated, <c>[batch, seq, (n_heads + 2 n_kv_heads) d_head]</c>.</summary>
-    public Tensor Heads(Tensor x)
-    {
-        using var normed = AttentionNorm.Apply(x);
-        return QueryKeyValue.Apply(normed);
-    }
+    /// <summary>What attention reads: the norm in front of it, <c>[batch, seq, d_model]</c> to the same.</summary>
+    public Tensor AttnIn(Tensor x) => AttentionNorm.Apply(x);
 
-    /// <summary>What <see cref="Heads"/> gives to the attention block's output, <c>[batch, seq, d_model]</c>.</summary>
-    public Tensor Attention(Tensor heads, Positions positions, KvCache? cache, int layer)
+    /// <summary>That to queries, keys and values before they are rotated, <c>[batch, seq, (n_heads + 2 n_kv_heads) d_head]</c>.</summary>
+    public Tensor AttnQkv(Tensor normed) => QueryKeyValue.Apply(normed);
+
+    /// <summary>Those to the values that attention has mixed, <c>[batch, seq, n_heads d_head]</c>.</summary>
+    public Tensor AttnZ(Tensor heads, Positions positions, KvCache? cache, int layer)
     {
         using var scope = NewDisposeScope();
         var (q, k, v) = Rotated(heads, positions);
         if (cache is not null) (k, v) = cache.Append(layer, k, v);
         var mixed = scaled_dot_product_attention(q, Shared(k), Shared(v), positions.Mask!, is_casual: positions.IsCausal);
-        var joined = mixed.transpose(1, 2).reshape(heads.size(0), heads.size(1), config.NHeads * config.DHead);
-        return AttentionOutput.Apply(joined).MoveToOuterDisposeScope();
+        return mixed.transpose(1, 2).reshape(heads.size(0), heads.size(1), config.NHeads * config.DHead).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Those to the attention block's output, <c>[batch, seq, d_model]</c>.</summary>
+    public Tensor AttnOut(Tensor mixed) => AttentionOutput.Apply(mixed);
 
     /// <summary>The attention probabilities, <c>[batch, heads, query, key]</c>.</summary>
     public Tensor AttentionPattern(Tensor x, Positions positions)
     {
         using var scope = NewDisposeScope();
-        var (q, k, _) = Rotated(Heads(x), positions);
+        var (q, k, _) = Rotated(AttnQkv(AttnIn(x)), positions);
         var scores = q.matmul(Shared(k).transpose(-2, -1)) / Math.Sqrt(config.DHead);
         long seq = x.size(1);
         var hidden = ones(seq, seq, ScalarType.Bool, x.device).triu(1);
@@ -87,7 +86,7 @@ internal sealed class TransformerLayer(IModelConfig config) : IDisposable
     private (Tensor Q, Tensor K, Tensor V) Rotated(Tensor all, Positions positions)
     {
         int head = config.DHead, queries = config.NHeads, keys = config.NKvHeads;
-        if (Order == HeadOrder.ByHead)
+        if (config.HeadOrder == HeadOrder.ByHead)
         {
             var heads = all.view(all.size(0), all.size(1), queries, 3 * head).transpose(1, 2); // [batch, heads, seq, 3 d_head]
             return (positions.Rotate(heads.narrow(-1, 0, head)), positions.Rotate(heads.narrow(-1, head, head)), heads.narrow(-1, 2 * head, head));

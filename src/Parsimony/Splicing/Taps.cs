@@ -61,6 +61,33 @@ public static class Taps
         });
     }
 
+    /// <summary>
+    /// One latent held at a value, the SAE's error and all other latents kept: <c>m' = m + (value - f_j) W_dec[j]</c>, where f_j is what the latent is on the model's own activation.
+    /// At 0 the latent is taken out.
+    /// </summary>
+    /// <param name="at">Where; the activation must be as wide as the SAE's d_model.</param>
+    /// <param name="sae">Not owned; no transcoder. The arithmetic is done in its type and the result is cast back to the activation's.</param>
+    /// <param name="latent">j, 0 to d_sae - 1.</param>
+    /// <param name="value">What the latent is held at, finite.</param>
+    /// <param name="onlyWhereItFires">Whether only tokens are changed on which the latent fires; else every token is.</param>
+    /// <exception cref="ArgumentException">The SAE is a transcoder or has no such latent, or the value is not finite; later, in the tap: the activation has the wrong width or type.</exception>
+    public static Tap Clamp(HookPoint at, ISparseAutoencoder sae, int latent, double value, bool onlyWhereItFires = false)
+    {
+        if (sae.DOut != sae.DModel || sae is Transcoder) throw new ArgumentException($"a {sae.Architecture} does not write where it reads; a latent is clamped in an autoencoder.", nameof(sae));
+        if (latent < 0 || latent >= sae.DSae) throw new ArgumentException($"latent {latent} is not one of the SAE's; allowed are 0 to {sae.DSae - 1}.", nameof(latent));
+        if (!double.IsFinite(value)) throw new ArgumentException($"the value is {value}; it must be finite.", nameof(value));
+        return Only(at, x =>
+        {
+            EnsureWidth(at, x, sae.DModel, "the SAE");
+            using var scope = NewDisposeScope();
+            var m = As(x, sae.WDec.dtype);
+            var f = sae.Encode(m).narrow(-1, latent, 1);     // [.., 1]
+            var change = value - f;
+            if (onlyWhereItFires) change = change.masked_fill(f <= 0, 0);
+            return As(m + change * sae.WDec[latent], x.dtype).MoveToOuterDisposeScope();
+        });
+    }
+
     /// <summary>A transcoder, spliced in: what it makes of the activation at one hook point stands in place of the activation at a later one.</summary>
     /// <param name="from">Where it reads; as wide as its d_model.</param>
     /// <param name="to">Where it writes, later in the same pass; as wide as its d_out.</param>

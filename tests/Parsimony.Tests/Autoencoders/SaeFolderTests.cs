@@ -255,7 +255,7 @@ public sealed class SaeFolderTests : IDisposable
     [InlineData("d_in", "\"x\"", "cannot be read as an SAE's cfg.json")]
     [InlineData("d_sae", "31", "W_enc has shape [16, 32]; expected [16, 31]")]
     [InlineData("metadata", "{}", "names no hook_name")]
-    [InlineData("metadata", """{"hook_name": "blocks.0.attn.hook_z"}""", "is not a hook point")]
+    [InlineData("metadata", """{"hook_name": "blocks.0.attn.hook_q"}""", "is not a hook point")]
     [InlineData("metadata", """{"hook_name": "blocks.0.hook_mlp_out", "hook_head_index": 3}""", "single attention head")]
     public void What_cannot_be_honoured_is_refused_in_one_sentence(string key, string value, string said)
     {

@@ -38,6 +38,9 @@ public sealed class DistinctTokensTests : IDisposable
 
     [Theory]
     [InlineData(HookSite.ResidPre)]
+    [InlineData(HookSite.AttnIn)]
+    [InlineData(HookSite.AttnQkv)]
+    [InlineData(HookSite.AttnZ)]
     [InlineData(HookSite.AttnOut)]
     [InlineData(HookSite.MlpIn)]
     [InlineData(HookSite.MlpPre)]

@@ -7,6 +7,9 @@ public sealed class HookPointTests
 {
     [Theory]
     [InlineData("blocks.1.mlp_out", 1, HookSite.MlpOut, "blocks.1.hook_mlp_out")]
+    [InlineData("blocks.2.attn_in", 2, HookSite.AttnIn, "blocks.2.ln1.hook_normalized")]
+    [InlineData("blocks.2.attn_qkv", 2, HookSite.AttnQkv, "blocks.2.attn.hook_qkv")]
+    [InlineData("blocks.2.attn_z", 2, HookSite.AttnZ, "blocks.2.attn.hook_z")]
     [InlineData("blocks.0.mlp_in", 0, HookSite.MlpIn, "blocks.0.mlp.hook_in")]
     [InlineData("blocks.0.mlp_pre", 0, HookSite.MlpPre, "blocks.0.mlp.hook_pre")]
     [InlineData("blocks.12.resid_post", 12, HookSite.ResidPost, "blocks.12.hook_resid_post")]
@@ -28,6 +31,6 @@ public sealed class HookPointTests
     {
         var error = Assert.Throws<FormatException>(() => HookPoint.Parse(name));
         Assert.Equal($"'{name}' is not a hook point. Write blocks.<layer>.<site>; sites: "
-            + "resid_pre, attn_out, mlp_in, mlp_pre, mlp_post, mlp_out, resid_post.", error.Message);
+            + "resid_pre, attn_in, attn_qkv, attn_z, attn_out, mlp_in, mlp_pre, mlp_post, mlp_out, resid_post.", error.Message);
     }
 }

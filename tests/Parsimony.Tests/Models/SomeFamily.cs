@@ -36,6 +36,29 @@ internal static class SomeFamily
 
     public static IWeightSource Weights(IModelConfig c) => c is GptNeoXConfig neoX ? Some.Weights(neoX) : new DrawnWeights(Shapes(c));
 
+    /// <summary>The attention of a layer, from its weights.</summary>
+    public static (Func<Tensor, Tensor> Norm, Func<Tensor, Tensor> Qkv, Func<Tensor, Tensor> Out, Func<Tensor, Tensor> Values) ByHand(IModelConfig c, IWeightSource w, int layer)
+    {
+        long[] d = [c.DModel];
+        if (c is LlamaConfig llama)
+        {
+            string at = $"model.layers.{layer}.", attention = at + "self_attn.";
+            Tensor Joined(string what) => cat([.. new[] { "q", "k", "v" }.Select(kind => w.Read($"{attention}{kind}_proj.{what}"))], 0);
+            return (x => x / (x.square().mean([-1], keepdim: true) + llama.RmsNormEpsilon).sqrt() * w.Read(at + "input_layernorm.weight"),
+                x => nn.functional.linear(x, Joined("weight")) + (llama.QueryKeyValueBias ? Joined("bias") : zeros(1)),
+                x => nn.functional.linear(x, w.Read(attention + "o_proj.weight")),
+                qkv => qkv.narrow(2, (c.NHeads + c.NKvHeads) * c.DHead, c.NKvHeads * c.DHead).unflatten(2, [c.NKvHeads, c.DHead])
+                    .repeat_interleave(c.NHeads / c.NKvHeads, 2).transpose(1, 2));
+        }
+        bool neoX = c is GptNeoXConfig;
+        string prefix = neoX ? $"gpt_neox.layers.{layer}." : $"transformer.h.{layer}.";
+        var (norm, qkvName, outName) = neoX ? ("input_layernorm", "attention.query_key_value", "attention.dense") : ("ln_1", "attn.c_attn", "attn.c_proj");
+        Tensor Weight(string name) => neoX ? w.Read(prefix + name + ".weight") : w.Read(prefix + name + ".weight").t();
+        Func<Tensor, Tensor> Map(string name) => x => nn.functional.linear(x, Weight(name), w.Read(prefix + name + ".bias"));
+        return (x => nn.functional.layer_norm(x, d, w.Read(prefix + norm + ".weight"), w.Read(prefix + norm + ".bias"), 1e-5), Map(qkvName), Map(outName),
+            qkv => neoX ? qkv.unflatten(2, [c.NHeads, 3, c.DHead]).select(3, 2).transpose(1, 2) : qkv.unflatten(2, [3, c.NHeads, c.DHead]).select(2, 2).transpose(1, 2));
+    }
+
     private static string Json(string family, int vocabulary) => JsonSerializer.Serialize(family == "gpt2"
         ? new Dictionary<string, object?>
         {

@@ -15,6 +15,9 @@ public sealed class PrefixCacheTests : IDisposable
 
     [Theory]
     [InlineData(HookSite.ResidPre)]
+    [InlineData(HookSite.AttnIn)]
+    [InlineData(HookSite.AttnQkv)]
+    [InlineData(HookSite.AttnZ)]
     [InlineData(HookSite.AttnOut)]
     [InlineData(HookSite.MlpIn)]
     [InlineData(HookSite.MlpPre)]

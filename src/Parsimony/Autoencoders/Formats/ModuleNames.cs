@@ -16,6 +16,8 @@ internal static partial class ModuleNames
             "" => new HookPoint(layer, HookSite.ResidPost),
             "mlp" or "mlp.dense_4h_to_h" => new HookPoint(layer, HookSite.MlpOut),
             "mlp.dense_h_to_4h" => new HookPoint(layer, HookSite.MlpPre),
+            "input_layernorm" => new HookPoint(layer, HookSite.AttnIn),
+            "attention.query_key_value" => new HookPoint(layer, HookSite.AttnQkv),
             "post_attention_layernorm" => new HookPoint(layer, HookSite.MlpIn),
             "mlp.act" => new HookPoint(layer, HookSite.MlpPost),
             "attention" or "attn" or "self_attn" => new HookPoint(layer, HookSite.AttnOut),
@@ -24,10 +26,14 @@ internal static partial class ModuleNames
     }
 
     /// <summary>The module of a GPT-NeoX, relative to the base model, whose output a hook point is.</summary>
+    /// <exception cref="NotSupportedException">It is no module's output.</exception>
     public static string Module(HookPoint at) => at.Site switch
     {
         HookSite.ResidPre => at.Layer == 0 ? "embed_in" : $"layers.{at.Layer - 1}",
         HookSite.ResidPost => $"layers.{at.Layer}",
+        HookSite.AttnIn => $"layers.{at.Layer}.input_layernorm",
+        HookSite.AttnQkv => $"layers.{at.Layer}.attention.query_key_value",
+        HookSite.AttnZ => throw new NotSupportedException($"sparsify names a hook by the module whose output it is; {at} is the output of none. Use another format."),
         HookSite.MlpIn => $"layers.{at.Layer}.post_attention_layernorm",
         HookSite.AttnOut => $"layers.{at.Layer}.attention",
         HookSite.MlpPre => $"layers.{at.Layer}.mlp.dense_h_to_4h",

@@ -95,6 +95,26 @@ public sealed class SaeFilesTests : IDisposable
         Assert.True((loaded.Sae.Encode(x) - sae.Encode(x)).abs().max().item<float>() < 1e-4);
     }
 
+    [Theory]
+    [InlineData(HookSite.AttnIn)]
+    [InlineData(HookSite.AttnQkv)]
+    [InlineData(HookSite.AttnOut)]
+    public void A_hook_of_attention_is_a_module_for_sparsify(HookSite site)
+    {
+        using var sae = SomeKind.Make("topk");
+        SaeFiles.Save(folder.File("out"), SaeFormat.Sparsify, Stored(sae) with { Hook = new HookPoint(1, site) });
+        using var loaded = SaeFiles.Load(folder.File("out"));
+        Assert.Equal(new HookPoint(1, site), loaded.Hook);
+    }
+
+    [Fact]
+    public void The_mixed_values_are_no_modules_output()
+    {
+        using var sae = SomeKind.Make("topk");
+        string said = Assert.Throws<NotSupportedException>(() => SaeFiles.Save(folder.File("out"), SaeFormat.Sparsify, Stored(sae) with { Hook = new HookPoint(1, HookSite.AttnZ) })).Message;
+        Assert.Contains("blocks.1.attn_z is the output of none", said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void What_is_gated_or_a_transcoder_is_not_folded()
     {
