@@ -17,8 +17,8 @@ internal static class App
     /// <summary>The commands in the order of the help text.</summary>
     private static Command[] Commands() =>
     [
-        DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), RlhfCommand.Create(),
-        ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
+        DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), DpoCommand.Create(), RewardModelCommand.Create(),
+        RlhfCommand.Create(), ReportCommand.Create(), AdapterCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
     ];
 
     /// <summary>Runs one command line.</summary>

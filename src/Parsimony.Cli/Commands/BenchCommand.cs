@@ -37,7 +37,25 @@ internal static class BenchCommand
         bench.Add(CliCommand.Create<HarvestBenchOptions>(
             "harvest", "Times the harvest of layer 1's MLP at Pythia 70M's shape: the straightforward forward, the products alone and ours; and a sweep over all layers.", RunHarvest,
             ["parsimony bench harvest", "parsimony bench harvest --json"]));
+        bench.Add(CliCommand.Create<FinetuneBenchOptions>(
+            "finetune", "Times fine-tuning the bundled model in its middle layer: what the kept prefix saves an SFT epoch and PPO's updates, and what the cache is worth in generation.", RunFinetune,
+            ["parsimony bench finetune", "parsimony bench finetune --json"]));
         return bench;
+    }
+
+    private static object RunFinetune(FinetuneBenchOptions options, Terminal terminal)
+    {
+        options.Validated();
+        using var model = Runs.LoadedModel.Open(null);
+        FinetuneBenchRow row;
+        using (var progress = terminal.Progress("bench finetune", options.Rounds + 1L, "rounds"))
+            row = FinetuneBench.Measure(model.Model, options, round => progress.Report(round), terminal.Interrupted);
+        terminal.Table(["hook", "SFT epoch kept/run#", "PPO update once/each#", "generation x#", "SFT tokens/s#", "generated tokens/s#", "foreign#"],
+        [
+            [row.Hook, Text(row.SftEpochRatio, "0.00"), Text(row.PpoUpdateRatio, "0.00"), Text(row.GenerationRatio, "0.0"), Progress.Amount(row.SftTokensPerSecond),
+                Progress.Amount(row.GenerationTokensPerSecond), Text(row.ForeignLoad, "0 %")],
+        ]);
+        return row;
     }
 
     private static object RunHarvest(HarvestBenchOptions options, Terminal terminal)

@@ -142,7 +142,7 @@ internal static class FinetuneCommand
     {
         List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Sft.SequenceLength, options.Corpus, options.ChatTemplate);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))
-            : SftExamples.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
+            : HoldOut.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }
 
     private static DialSummary Summary(IReadOnlyList<FeatureDials> dials, DialMovement? movement)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Parsimony.Cli.Runs;
 using Parsimony.Models;
 using Parsimony.Splicing;
@@ -23,8 +24,11 @@ internal static class GenerateCommand
         [Description("SAE folder, or a run folder with its adapter: generate with the SAE put into the model")]
         public string? Sae { get; init; }
 
-        [Description("adapter folder: with the dials learned on that SAE")]
+        [Description("adapter folder: with the dials learned on that SAE, or on the SAEs it names")]
         public string? Adapter { get; init; }
+
+        [Description("also generate with the dials at rest, by the same seed, and print both sides")]
+        public bool Compare { get; init; }
 
         [Description("how the SAE is put in [default: as the adapter says, else replace]")]
         public SpliceMode? Mode { get; init; }
@@ -34,7 +38,11 @@ internal static class GenerateCommand
         public SamplingOptions Sampling { get; init; } = new();
     }
 
-    private sealed record Continuation(string Prompt, string Text, int[] Tokens);
+    private sealed record Continuation(string Prompt, string Text, int[] Tokens)
+    {
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Before { get; init; }
+    }
 
     private sealed record Result
     {
@@ -47,7 +55,10 @@ internal static class GenerateCommand
 
     /// <summary>The command.</summary>
     public static Command Create() => CliCommand.Create<Options>("generate", "Continues texts with a model.", Run,
-        ["parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --sae runs/demo --temperature 0"]);
+        [
+            "parsimony generate \"Once upon a time\" --max-new-tokens 100", "parsimony generate \"The cat\" --sae runs/demo --temperature 0",
+            "parsimony generate \"The wolf\" --adapter runs/demo/rlhf/adapter --compare",
+        ]);
 
     private static Result Run(Options options, Terminal terminal)
     {
@@ -57,15 +68,20 @@ internal static class GenerateCommand
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
 
+        if (options.Compare && !fused.HasAdapter) throw new UsageException("--compare needs an adapter: there are no dials to put at rest.");
+        int[][]? before = options.Compare ? Batched(fused, ids, options.Sampling, terminal, atRest: true) : null;
         long started = Stopwatch.GetTimestamp();
-        int[][] tokens = prompts.Length == 1 && !terminal.Json
+        int[][] tokens = prompts.Length == 1 && !terminal.Json && !options.Compare
             ? Streamed(fused, prompts[0], ids, options.Sampling, terminal)
             : Batched(fused, ids, options.Sampling, terminal);
         double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        var texts = prompts.Zip(tokens, (prompt, row) => new Continuation(prompt, Text(tokenizer, row), row)).ToArray();
-        if (prompts.Length > 1)
-            foreach (var text in texts) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
+        var texts = prompts.Select((prompt, i) => new Continuation(prompt, Text(tokenizer, tokens[i]), tokens[i]) { Before = before is null ? null : Text(tokenizer, before[i]) }).ToArray();
+        foreach (var text in texts)
+        {
+            if (options.Compare) terminal.Say($"{text.Prompt}\n  at rest:    {OnOneLine(text.Before!)}\n  with dials: {OnOneLine(text.Text)}\n");
+            else if (prompts.Length > 1) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
+        }
         return new Result
         {
             Model = fused.Model.Folder!,
@@ -93,12 +109,14 @@ internal static class GenerateCommand
         return tokens;
     }
 
-    private static int[][] Batched(FusedModel fused, int[][] ids, SamplingOptions sampling, Terminal terminal)
+    private static int[][] Batched(FusedModel fused, int[][] ids, SamplingOptions sampling, Terminal terminal, bool atRest = false)
     {
         int done = 0;
         using var progress = terminal.Progress("generate", (long)sampling.MaxNewTokens * ids.Length, "tokens");
-        return fused.Generate(ids, sampling, _ => progress.Report(++done), terminal.Interrupted);
+        return fused.Generate(ids, sampling, _ => progress.Report(++done), terminal.Interrupted, atRest);
     }
+
+    private static string OnOneLine(string text) => text.ReplaceLineEndings(" ").Trim();
 
     /// <summary>A row as text, without the end-of-text token it may end in.</summary>
     public static string Text(Tokenizer tokenizer, int[] row) =>

@@ -168,7 +168,7 @@ internal static class RlhfCommand
         PolicyResult Train(IAdapter learner, PolicyOptions policy, string folder, string name)
         {
             using var progress = terminal.Progress(name, policy.Steps, "steps");
-            using var judges = rewards.Create();
+            using var judges = rewards.Create(model, tokenizer);
             var trained = new PolicyTrainer(model, learner, tokenizer, policy).Train(prompts, judges, folder, progress.From<PolicyProgress>(
                 p => p.Step, p => $"reward {p.Reward:0.000}  KL {p.FullKl:0.00}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
             terminal.Note(trained.Warnings);

@@ -30,15 +30,27 @@ internal sealed class FusedModel : IDisposable
     /// <summary>Opens the folders and checks that they belong together.</summary>
     /// <param name="model">The model folder; null for the run's, else the bundled one.</param>
     /// <param name="sae">An SAE folder, or a run folder, whose adapter then goes with it; null for the plain model.</param>
-    /// <param name="adapter">Dials learned on that SAE; null for the run folder's own, if it has any.</param>
+    /// <param name="adapter">Dials learned on that SAE, or on those it names itself; null for the run folder's own, if it has any.</param>
     /// <param name="mode">How the SAE is put in; null as the adapter says, else <see cref="SpliceMode.Replace"/>.</param>
     /// <param name="load">How the model's weights are kept; null: the default.</param>
-    /// <exception cref="UsageException">An adapter without its SAE, or a mode without an SAE.</exception>
+    /// <exception cref="UsageException">A mode without an SAE.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or belongs to another model or SAE.</exception>
     public static FusedModel Open(string? model, string? sae, string? adapter, SpliceMode? mode, WeightOptions? load = null)
     {
-        if (sae is null && adapter is not null) throw new UsageException("--adapter needs --sae, the SAE whose dials it holds.");
+        if (sae is null && adapter is not null)
+        {
+            var saes = LoadedSaes.Of(adapter, model, load);
+            try
+            {
+                return new FusedModel(null, saes.First, saes, saes.Load(adapter, mode), default);
+            }
+            catch
+            {
+                saes.Dispose();
+                throw;
+            }
+        }
         if (sae is null && mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
         if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, null, default);
 

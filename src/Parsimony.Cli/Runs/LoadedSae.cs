@@ -37,7 +37,8 @@ internal sealed class LoadedSae : IDisposable
     /// <param name="load">How the model's weights are kept; null: the default.</param>
     public static LoadedSae Open(string path, string? model, HookPoint? hook, bool takesTranscoders = false, string device = TorchDevice.Cpu, WeightOptions? load = null)
     {
-        string? trainedOn = RunFolder.Contains(path) ? RunFolder.Existing(path).Recall<TrainOptions>("train")?.Model : null;
+        string? run = RunFolder.Contains(path) ? path : RunFolder.OfSae(path);
+        string? trainedOn = run is null ? null : RunFolder.Existing(run).Recall<TrainOptions>("train")?.Model;
         load ??= new();
         _ = TorchDevice.Of(device); // said before anything is read
         return Open(path, hook, takesTranscoders, ownsModel: true,

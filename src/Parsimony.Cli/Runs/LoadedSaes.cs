@@ -35,9 +35,22 @@ internal sealed class LoadedSaes : IDisposable
     /// <summary>One that is open already, which stays the caller's, and more beside it.</summary>
     public static LoadedSaes With(LoadedSae first, IEnumerable<string>? others = null) => With(first, ownsFirst: false, others ?? []);
 
-    /// <summary>One that is open already, and those that an adapter was learned on besides, from where it says they were.</summary>
+    /// <summary>One that is open already, and those that an adapter was learned on besides, from where it says they are.</summary>
     public static LoadedSaes Of(LoadedSae first, string adapterFolder) =>
-        With(first, AdapterFolder.Metadata(adapterFolder).Hooks.Where(h => h.At != first.At).Select(h => h.SaeName));
+        With(first, AdapterFolder.Metadata(adapterFolder).Hooks.Where(h => h.At != first.At).Select(h => Place(h, adapterFolder)));
+
+    /// <summary>All that an adapter was learned on, from where it says they are.</summary>
+    public static LoadedSaes Of(string adapterFolder, string? model, WeightOptions? load) =>
+        Open([.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))], model, load);
+
+    /// <summary>A compiled adapter has its SAE within itself.</summary>
+    private static string Place(AdapterHook hook, string adapterFolder)
+    {
+        string within = Path.Combine(adapterFolder, hook.SaeName);
+        if (Directory.Exists(within)) return within;
+        return Directory.Exists(hook.SaeName) ? hook.SaeName : throw new FileNotFoundException(
+            $"the adapter '{adapterFolder}' was learned on the SAE '{hook.SaeName}', which is not there any more. Say where it is with --sae.");
+    }
 
     private static LoadedSaes With(LoadedSae first, bool ownsFirst, IEnumerable<string> others)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Files;
+using Parsimony.FineTuning.Rewards.Trained;
 using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Runs;
@@ -18,8 +19,12 @@ internal sealed class RunFolder
     public string Adapter => Path.Combine(Folder, "adapter");
     public string FineTuning => Path.Combine(Folder, "finetune");
     public string NullRun => Path.Combine(Folder, "finetune-null");
+    public string Dpo => Path.Combine(Folder, "dpo");
+    public string DpoNull => Path.Combine(Folder, "dpo-null");
+    public string DpoAdapter => Path.Combine(Dpo, "adapter");
     public string Rlhf => Path.Combine(Folder, "rlhf");
     public string RlhfNull => Path.Combine(Folder, "rlhf-null");
+    public string RewardModel => Path.Combine(Folder, RewardHeadFolder.InRunFolder);
     public string RlhfAdapter => Path.Combine(Rlhf, "adapter");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
@@ -35,6 +40,10 @@ internal sealed class RunFolder
 
     /// <summary>Whether there is an SAE of a run under the path.</summary>
     public static bool Contains(string path) => Directory.Exists(Path.Combine(path, "sae"));
+
+    /// <summary>The run folder that an SAE folder lies in; null where it lies in none.</summary>
+    public static string? OfSae(string path) => Path.GetDirectoryName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) is { } parent
+        && Path.GetFileName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) == "sae" && File.Exists(Path.Combine(parent, "config.json")) ? parent : null;
 
     /// <summary>Opens or makes the folder.</summary>
     public static RunFolder At(string folder)

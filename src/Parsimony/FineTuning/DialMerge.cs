@@ -1,3 +1,4 @@
+using System.Globalization;
 using Parsimony.Autoencoders;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,6 +8,9 @@ namespace Parsimony.FineTuning;
 /// <summary>Folds dials into an ordinary SAE.</summary>
 public static class DialMerge
 {
+    /// <summary>Of what dials change, the most that may be lost by rounding a merged SAE.</summary>
+    public const double Tolerance = 1e-3;
+
     /// <summary>
     /// An SAE that does without dials what the given one does with them: <c>W_enc[:, i] *= c_i</c>,
     /// <c>b_enc_i = c_i b_enc_i + d_i</c>. It holds for every c, zero and negative too, because the dials act on the pre-activations; products
@@ -34,5 +38,38 @@ public static class DialMerge
             _ => throw new ArgumentException($"dials cannot be folded into an SAE of architecture '{sae.Architecture}'; "
                 + "allowed: standard, jumprelu, topk. Keep the adapter beside the SAE.", nameof(sae)),
         };
+    }
+
+    /// <summary>The same for an SAE that is to be kept in another type, if it can be: in bfloat16 a scale within 0.2 % of 1 changes nothing at all.</summary>
+    /// <param name="sae">Float32; unchanged.</param>
+    /// <param name="dials">As many latents as the SAE has.</param>
+    /// <param name="storage">The type it is to be kept in.</param>
+    /// <returns>A new SAE, its numbers exact in that type; owned by the caller.</returns>
+    /// <exception cref="ArgumentException">As for the other overload.</exception>
+    /// <exception cref="InvalidOperationException">Rounding loses more than <see cref="Tolerance"/> of what the dials change.</exception>
+    public static ISparseAutoencoder Into(ISparseAutoencoder sae, FeatureDials dials, ScalarType storage)
+    {
+        var merged = Into(sae, dials);
+        if (storage is ScalarType.Float32) return merged;
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        double lost = 0, changed = 0;
+        foreach (string name in (string[])["W_enc", "b_enc"])
+        {
+            var (before, exact) = (sae.Weights[name], merged.Weights[name]);
+            var rounded = exact.to(storage).to(ScalarType.Float32);
+            // What is measured is the change that is left: a rounding that old and new share is not the dials'.
+            lost += (rounded - before.to(storage).to(ScalarType.Float32) - (exact - before)).square().sum(ScalarType.Float64).item<double>();
+            changed += (exact - before).square().sum(ScalarType.Float64).item<double>();
+        }
+        double share = changed == 0 ? 0 : Math.Sqrt(lost / changed);
+        if (share > Tolerance)
+        {
+            merged.Dispose();
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture,
+                $"as {storage} the merged SAE would be off by {share:0.0 %} of what the dials change; allowed is {Tolerance:0.0 %}. Merge in Float32, or keep the adapter beside the SAE."));
+        }
+        foreach (var t in merged.Weights.Values) t.copy_(t.to(storage));
+        return merged;
     }
 }

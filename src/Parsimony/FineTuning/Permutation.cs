@@ -12,6 +12,7 @@ internal enum RandomUse
     Sampling = 5,
     Rewards = 6,
     Measuring = 7,
+    Birth = 8,
     Neurons = 20,
     BestOfN = 21,
 }

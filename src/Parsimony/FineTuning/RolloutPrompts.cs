@@ -90,12 +90,9 @@ public sealed record RolloutPrompts
     /// <param name="seed">Decides which.</param>
     public static (IReadOnlyList<RolloutPrompt> Train, IReadOnlyList<RolloutPrompt> HeldOut) Split(IReadOnlyList<RolloutPrompt> prompts, double heldOutFraction, long seed)
     {
-        if (heldOutFraction is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(
-            nameof(heldOutFraction), heldOutFraction, "the held-out fraction must be 0 or more and below 1.");
         if (heldOutFraction == 0 || prompts.Count < 2) return (prompts, prompts);
-        int count = Math.Clamp((int)Math.Round(prompts.Count * heldOutFraction), 1, prompts.Count - 1);
-        var chosen = Permutation.Draw(prompts.Count, seed, RandomUse.HoldOut, 0).Take(count).ToHashSet();
-        return ([.. prompts.Where((_, i) => !chosen.Contains(i))], [.. prompts.Where((_, i) => chosen.Contains(i))]);
+        var (train, heldOut) = HoldOut.Split(prompts, heldOutFraction, seed);
+        return (train, heldOut);
     }
 
     private static IEnumerable<string> Lines(string path)

@@ -87,22 +87,6 @@ public static class SftExamples
             + "Shorten it, or raise sequence_length up to the model's limit.");
     }
 
-    /// <summary>Holds some examples out, drawn by the seed; both parts keep the order they had.</summary>
-    /// <param name="examples">All examples, 2 or more unless the fraction is 0.</param>
-    /// <param name="heldOutFraction">Share to hold out, 0 to below 1; above 0 it is at least one example and leaves at least one.</param>
-    /// <param name="seed">Decides which.</param>
-    public static (List<SftExample> Train, List<SftExample> HeldOut) Split(IReadOnlyList<SftExample> examples, double heldOutFraction, long seed)
-    {
-        if (heldOutFraction is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(
-            nameof(heldOutFraction), heldOutFraction, "the held-out fraction must be 0 or more and below 1.");
-        if (heldOutFraction == 0) return ([.. examples], []);
-        if (examples.Count < 2) throw new ArgumentException(
-            $"{examples.Count} example(s) cannot be split into training and held-out ones. Give more data or a held-out file.", nameof(examples));
-        int count = Math.Clamp((int)Math.Round(examples.Count * heldOutFraction), 1, examples.Count - 1);
-        var chosen = Permutation.Draw(examples.Count, seed, RandomUse.HoldOut, 0).Take(count).ToHashSet();
-        return ([.. examples.Where((_, i) => !chosen.Contains(i))], [.. examples.Where((_, i) => chosen.Contains(i))]);
-    }
-
     private static bool HoldsRows(string path)
     {
         if (!JsonRows.IsOne(path) || !File.Exists(path)) return false; // the reader of documents says what is missing

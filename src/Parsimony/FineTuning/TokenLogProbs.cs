@@ -26,7 +26,7 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
     {
         Ensure(logits, targets, "logits", "d_vocab", temperature);
         using var scope = NewDisposeScope();
-        return Normalised(logits, temperature).gather(-1, targets.unsqueeze(-1)).squeeze(-1).MoveToOuterDisposeScope();
+        return Chosen(Normalised(logits, temperature), targets).MoveToOuterDisposeScope();
     }
 
     /// <summary>Entropy of each position's distribution, <c>-sum_v p ln p</c>.</summary>
@@ -51,9 +51,10 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
     /// <param name="mask">Bool, <c>[batch, seq]</c>.</param>
     /// <param name="temperature">Above 0. Default 1.</param>
     /// <param name="logitsAtATime">1 or more. Default <see cref="DefaultLogits"/>.</param>
+    /// <param name="entropies">Whether they are wanted; else they are 0.</param>
     /// <exception cref="ArgumentException">The shapes do not fit, or a number is out of its range.</exception>
     public static TokenLogProbs FromResidual(
-        Func<Tensor, Tensor> unembed, int dVocab, Tensor residual, Tensor targets, Tensor mask, double temperature = 1, long logitsAtATime = DefaultLogits)
+        Func<Tensor, Tensor> unembed, int dVocab, Tensor residual, Tensor targets, Tensor mask, double temperature = 1, long logitsAtATime = DefaultLogits, bool entropies = true)
     {
         Ensure(residual, targets, "the residual stream", "d_model", temperature);
         ArgumentOutOfRangeException.ThrowIfLessThan(dVocab, 1);
@@ -62,29 +63,33 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
         _ = Masked.Keep(targets, mask);                                          // the mask's shape and type
         var chosen = mask.reshape(-1).nonzero().squeeze(-1);                     // [positions]
         var (x, y) = (residual.reshape(-1, residual.size(-1)).index_select(0, chosen), targets.reshape(-1).index_select(0, chosen));
-        List<Tensor> logProbs = [zeros(0, device: residual.device)], entropies = [zeros(0, device: residual.device)];
+        List<Tensor> logProbs = [zeros(0, device: residual.device)], spread = [zeros(0, device: residual.device)];
         long rows = Math.Max(1, logitsAtATime / dVocab);
         for (long from = 0; from < chosen.size(0); from += rows)
         {
             using var part = NewDisposeScope();
             long count = Math.Min(rows, chosen.size(0) - from);
             var logits = Normalised(unembed(x.narrow(0, from, count)), temperature); // [count, d_vocab]
-            logProbs.Add(logits.gather(-1, y.narrow(0, from, count).unsqueeze(-1)).squeeze(-1).MoveToOuterDisposeScope());
-            using (no_grad()) entropies.Add(OfNormalised(logits).MoveToOuterDisposeScope());
+            logProbs.Add(Chosen(logits, y.narrow(0, from, count)).MoveToOuterDisposeScope());
+            using (no_grad()) spread.Add((entropies ? OfNormalised(logits) : zeros(count, device: residual.device)).MoveToOuterDisposeScope());
         }
         Tensor Spread(List<Tensor> parts) =>
             zeros(targets.numel(), device: residual.device).index_copy(0, chosen, cat(parts)).view(targets.shape).MoveToOuterDisposeScope();
-        return new TokenLogProbs(Spread(logProbs), Spread(entropies));
+        return new TokenLogProbs(Spread(logProbs), Spread(spread));
     }
 
-    private static Tensor Normalised(Tensor logits, double temperature)
+    /// <summary>ln p of the targets from what <see cref="Normalised"/> gives.</summary>
+    internal static Tensor Chosen(Tensor logP, Tensor targets) => logP.gather(-1, targets.unsqueeze(-1)).squeeze(-1);
+
+    /// <summary>log_softmax(logits / T), float32.</summary>
+    internal static Tensor Normalised(Tensor logits, double temperature)
     {
         var x = logits.to(ScalarType.Float32);
         return (temperature == 1 ? x : x / temperature).log_softmax(-1);
     }
 
-    // p ln p is 0 where p is 0, also where ln p is minus infinity: a token that is masked out of the vocabulary.
-    private static Tensor OfNormalised(Tensor logP) => (logP.exp() * logP.masked_fill(logP.isneginf(), 0)).sum(-1).neg();
+    /// <summary>The entropy of what <see cref="Normalised"/> gives. p ln p is 0 where p is 0, also where ln p is minus infinity: a token that is masked out of the vocabulary.</summary>
+    internal static Tensor OfNormalised(Tensor logP) => (logP.exp() * logP.masked_fill(logP.isneginf(), 0)).sum(-1).neg();
 
     private static void Ensure(Tensor x, Tensor targets, string what, string lastAxis, double temperature)
     {

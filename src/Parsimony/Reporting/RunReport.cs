@@ -104,6 +104,9 @@ public sealed record RunReport
     /// <summary>What fine-tuning the dials did to held-out loss.</summary>
     public FinetuneSummary? Finetune { get; init; }
 
+    /// <summary>What learning the dials from preference pairs did.</summary>
+    public DpoSummary? Dpo { get; init; }
+
     /// <summary>What learning the dials from rewards did.</summary>
     public RlhfSummary? Rlhf { get; init; }
 

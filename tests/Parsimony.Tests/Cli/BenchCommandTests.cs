@@ -41,6 +41,15 @@ public sealed class BenchCommandTests
         Assert.True(HarvestBench.LargestDifference() < 1e-5);
     }
 
+    [Fact]
+    public void Bench_finetune_gives_its_three_ratios()
+    {
+        var row = Json("bench", "finetune", "--d-sae", "64", "--steps", "1", "--responses", "4", "--rounds", "1", "--json");
+        Assert.Equal("blocks.2.mlp_out", row.GetProperty("hook").GetString());
+        foreach (string key in (string[])["sft_epoch_ratio", "ppo_update_ratio", "generation_ratio"]) Assert.True(row.GetProperty(key).GetDouble() > 0, key);
+        Assert.Contains("responses is 3; allowed: 4 or more", Fail(null, "bench", "finetune", "--responses", "3"), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--shapes", "512", "'512' in shapes is not a pair such as 512x2048.")]
     [InlineData("--densities", "2", "'2' in densities is not a share above 0 and below 1.")]

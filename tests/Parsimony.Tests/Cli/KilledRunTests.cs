@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Parsimony.Evaluation;
 using Parsimony.Files;
+using Parsimony.FineTuning.Rewards.Trained;
 using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Training;
@@ -87,6 +88,27 @@ public sealed class KilledRunTests : IDisposable
             Assert.Equal(files, Same(files));
             Assert.Equal(Timeless(Path.Combine(whole, name)), Timeless(Path.Combine(killed, name)));
         }
+    }
+
+    [Fact]
+    public void A_reward_model_killed_at_random_moments_and_started_again_ends_in_the_very_files_of_one_that_was_not()
+    {
+        const int pairs = 40, epochs = 150;
+        string data = folder.File("pairs.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(0, pairs).Select(i => JsonSerializer.Serialize(new { prompt = $"{i} hens", chosen = $" sang {i % 7}", rejected = $" ran {i % 5}" })));
+        string[] learn =
+        [
+            "reward-model", "--data", data, "--model", model, "--threads", "1", "--batch-size", "4", "--epochs", $"{epochs}", "--held-out-fraction", "0.2",
+            "--checkpoint-every-steps", "7", "--log-every-steps", "5", "--seed", "4", "--out",
+        ];
+        RunBoth(learn, () => Lines(killed) is [.., var last] ? last.Step : 0, epochs * pairs * 8 / 10 / 4, kills: 4);
+        string[] files = [.. ((string[])[Checkpoint, "reward_head.safetensors", "reward_config.json", "README.md"]).Select(file => Path.Combine(RewardHeadFolder.InRunFolder, file))];
+        Assert.Equal(files, Same(files));
+        Assert.Equal(Timeless(whole), Timeless(killed));
+
+        static IReadOnlyList<RewardHeadProgress> Lines(string run) => MetricsFile.Read<RewardHeadProgress>(Path.Combine(run, RewardHeadFolder.InRunFolder, "metrics.jsonl"));
+
+        static IEnumerable<RewardHeadProgress> Timeless(string run) => Lines(run).Select(line => line with { TextsPerSecond = 0 });
     }
 
     [Fact]

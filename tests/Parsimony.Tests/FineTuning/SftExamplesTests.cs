@@ -83,16 +83,16 @@ public sealed class SftExamplesTests : IDisposable
     public void A_split_keeps_every_example_once_and_at_least_one_on_each_side()
     {
         List<SftExample> all = [.. Enumerable.Range(0, 20).Select(i => new SftExample([i, i], 1))];
-        var (train, heldOut) = SftExamples.Split(all, 0.25, seed: 3);
+        var (train, heldOut) = HoldOut.Split(all, 0.25, seed: 3);
         Assert.Equal((15, 5), (train.Count, heldOut.Count));
         Assert.Equal(all, train.Concat(heldOut).OrderBy(e => e.Tokens[0]));
-        Assert.Equal(heldOut, SftExamples.Split(all, 0.25, seed: 3).HeldOut);
-        Assert.NotEqual(heldOut, SftExamples.Split(all, 0.25, seed: 4).HeldOut);
-        Assert.Single(SftExamples.Split(all, 0.001, 0).HeldOut);
-        Assert.Single(SftExamples.Split(all, 0.999, 0).Train);
-        Assert.Empty(SftExamples.Split(all, 0, 0).HeldOut);
-        Assert.Throws<ArgumentException>(() => SftExamples.Split(all[..1], 0.5, 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => SftExamples.Split(all, 1, 0));
+        Assert.Equal(heldOut, HoldOut.Split(all, 0.25, seed: 3).HeldOut);
+        Assert.NotEqual(heldOut, HoldOut.Split(all, 0.25, seed: 4).HeldOut);
+        Assert.Single(HoldOut.Split(all, 0.001, 0).HeldOut);
+        Assert.Single(HoldOut.Split(all, 0.999, 0).Train);
+        Assert.Empty(HoldOut.Split(all, 0, 0).HeldOut);
+        Assert.Throws<ArgumentException>(() => HoldOut.Split(all[..1], 0.5, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => HoldOut.Split(all, 1, 0));
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

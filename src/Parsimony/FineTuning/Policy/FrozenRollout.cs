@@ -34,13 +34,12 @@ internal sealed class FrozenRollout : IDisposable
     /// <summary>ln p of the responses' tokens under the policy, with the gradient of what it learns.</summary>
     /// <param name="rows">Which rows.</param>
     /// <returns><c>[rows, seq]</c>.</returns>
-    public TokenLogProbs LogProbs(long[] rows)
+    public Tensor LogProbs(long[] rows)
     {
         using var scope = NewDisposeScope();
         var part = new Part(this, rows);
         var predicting = part.Predicting(model.ResidualFrom(part.State, adapter.Tap(part.Where(adapter.Positions)), tapped));
-        var result = TokenLogProbs.FromResidual(model.Unembed, model.Config.DVocab, predicting, part.Targets, part.Mask, temperature);
-        return new TokenLogProbs(result.LogProbs.MoveToOuterDisposeScope(), result.Entropies.MoveToOuterDisposeScope());
+        return TokenLogProbs.FromResidual(model.Unembed, model.Config.DVocab, predicting, part.Targets, part.Mask, temperature, entropies: false).LogProbs.MoveToOuterDisposeScope();
     }
 
     /// <summary>Policy and reference side by side, without gradient.</summary>
@@ -69,12 +68,13 @@ internal sealed class FrozenRollout : IDisposable
             {
                 using var inner = NewDisposeScope();
                 long count = Math.Min(atATime, where.size(0) - from);
-                var (a, b) = (model.Unembed(x.narrow(0, from, count)), model.Unembed(y.narrow(0, from, count)));
+                Tensor Normalised(Tensor residual) => TokenLogProbs.Normalised(model.Unembed(residual.narrow(0, from, count)), temperature);
+                var (a, b) = (Normalised(x), Normalised(y));
                 var chosen = targets.narrow(0, from, count);
-                p.Add(TokenLogProbs.Of(a, chosen, temperature).MoveToOuterDisposeScope());
-                reference0.Add(TokenLogProbs.Of(b, chosen, temperature).MoveToOuterDisposeScope());
-                kl.Add(KlPenalty.Full(a, b, temperature).MoveToOuterDisposeScope());
-                h.Add(TokenLogProbs.Entropy(a, temperature).MoveToOuterDisposeScope());
+                p.Add(TokenLogProbs.Chosen(a, chosen).MoveToOuterDisposeScope());
+                reference0.Add(TokenLogProbs.Chosen(b, chosen).MoveToOuterDisposeScope());
+                kl.Add(KlPenalty.OfNormalised(a, b).MoveToOuterDisposeScope());
+                h.Add(TokenLogProbs.OfNormalised(a).MoveToOuterDisposeScope());
             }
             void Fill(Tensor into, List<Tensor> parts) => into.index_copy_(0, part.Rows, zeros(part.Mask.numel(), device: model.Device).index_copy(0, where, cat(parts)).view(part.Mask.shape));
             Fill(logProbs, p);

@@ -32,7 +32,7 @@ internal static class GrpoStep
             using var update = NewDisposeScope();
             var these = tensor(rows, device: mask.device);
             Tensor Those(Tensor all) => all.index_select(0, these);
-            var logProbs = frozen.LogProbs(rows).LogProbs;
+            var logProbs = frozen.LogProbs(rows);
             double divisor = o.Aggregation.Divisor(rows.Length, rows.Sum(r => (long)rollout.Responses[(int)r].Length), o.MaxNewTokens);
             var loss = GrpoLoss.Of(logProbs, Those(scores.LogProbs), Those(advantages), Those(mask), o.Aggregation, divisor,
                 o.ClipRange, o.ClipRangeHigh ?? o.ClipRange, beta, Those(scores.ReferenceLogProbs));

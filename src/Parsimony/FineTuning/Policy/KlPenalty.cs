@@ -58,8 +58,13 @@ public static class KlPenalty
     public static Tensor Full(Tensor logits, Tensor referenceLogits, double temperature = 1)
     {
         using var scope = NewDisposeScope();
-        var logP = (logits.to(ScalarType.Float32) / temperature).log_softmax(-1);
-        var logReference = (referenceLogits.to(ScalarType.Float32) / temperature).log_softmax(-1);
+        return OfNormalised(TokenLogProbs.Normalised(logits, temperature), TokenLogProbs.Normalised(referenceLogits, temperature)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same from log-probabilities, <c>[.., d_vocab]</c>.</summary>
+    internal static Tensor OfNormalised(Tensor logP, Tensor logReference)
+    {
+        using var scope = NewDisposeScope();
         var ratio = (logP - logReference).masked_fill(logP.isneginf(), 0);   // a token taken out of the vocabulary counts for nothing
         return (logP.exp() * ratio).sum(-1).MoveToOuterDisposeScope();
     }

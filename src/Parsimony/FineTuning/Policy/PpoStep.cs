@@ -41,7 +41,7 @@ internal static class PpoStep
             Tensor Those(Tensor all) => all.index_select(0, these);
             if (run.Step >= o.ValueWarmUpSteps)
             {
-                var logProbs = frozen.LogProbs(rows).LogProbs;
+                var logProbs = frozen.LogProbs(rows);
                 var loss = PolicyLoss.Of(logProbs, Those(scores.LogProbs), Those(advantages), Those(mask), o.ClipRange);
                 log.AddRatios(logProbs, Those(scores.LogProbs), Those(mask));
                 log.Add("gradient_norm", run.Update(loss.Loss));

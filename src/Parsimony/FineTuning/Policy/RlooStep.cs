@@ -33,7 +33,7 @@ internal static class RlooStep
             using var update = NewDisposeScope();
             var these = tensor(rows, device: mask.device);
             Tensor Those(Tensor all) => all.index_select(0, these);
-            var logProbs = frozen.LogProbs(rows).LogProbs;
+            var logProbs = frozen.LogProbs(rows);
             var loss = RlooLoss.Of(logProbs, Those(scores.LogProbs), Those(advantages), Those(mask), o.ClipRange);
             log.AddRatios(logProbs, Those(scores.LogProbs), Those(mask));
             log.Add("gradient_norm", run.Update(loss.Loss));

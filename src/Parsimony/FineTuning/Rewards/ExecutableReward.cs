@@ -12,6 +12,7 @@ namespace Parsimony.FineTuning.Rewards;
 /// <remarks>One that ends or hangs is started anew and given the batch again, a limited number of times. An answer that is none is an error at once.</remarks>
 public sealed class ExecutableReward : IReward, IDisposable
 {
+    private const string OneLine = "Each answer must be one line such as {\"id\": 7, \"score\": 0.5}; write all else to standard error.";
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly ExecutableRewardOptions options;
     private LineProcess? process;
@@ -43,6 +44,7 @@ public sealed class ExecutableReward : IReward, IDisposable
                     return scores;
                 }
                 bool ended = process.Ended;
+                if (ended && process.Endless is { } endless) throw Fault(endless, OneLine);
                 if (restarts < options.MaxRestarts) restarts++;
                 else throw Fault(ended ? "it ended before it had answered" : $"it did not answer within {options.TimeoutSeconds} s",
                     $"It was started {restarts + 1} time(s); test it by hand with one line, and see that it flushes its output, or raise timeout_seconds.");
@@ -108,8 +110,7 @@ public sealed class ExecutableReward : IReward, IDisposable
         {
             what = "token_scores that are no list of numbers";
         }
-        throw Fault($"it answered {what}: '{(line.Length <= 200 ? line : line[..200] + "...")}'",
-            "Each answer must be one line such as {\"id\": 7, \"score\": 0.5}; write all else to standard error.");
+        throw Fault($"it answered {what}: '{(line.Length <= 200 ? line : line[..200] + "...")}'", OneLine);
     }
 
     private InvalidOperationException Fault(string what, string advice) =>

@@ -48,6 +48,9 @@ internal sealed class LineProcess : IDisposable
     /// <summary>Whether it has nothing more to say: it ended, or closed its output.</summary>
     public bool Ended => lines.IsCompleted;
 
+    /// <summary>That it wrote a line without an end, which nobody waits for; null: it did not.</summary>
+    public string? Endless { get; private set; }
+
     /// <summary>Begins to write lines; a program that does not read them holds up only this task, until it is killed.</summary>
     public Task Write(IReadOnlyList<string> all) => Task.Factory.StartNew(
         () =>
@@ -97,9 +100,13 @@ internal sealed class LineProcess : IDisposable
         {
             foreach (string line in TextLines.Whole(process.StandardOutput, "its output", LongestLine)) lines.Add(line, stopping.Token);
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException or InvalidDataException or OperationCanceledException)
+        catch (InvalidDataException)
         {
-            // Killed, disposed of, or a line without an end: there is nothing more that could be used.
+            Endless = $"it wrote a line of more than {LongestLine} characters";
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
+        {
+            // Killed or disposed of: there is nothing more that could be used.
         }
         finally
         {

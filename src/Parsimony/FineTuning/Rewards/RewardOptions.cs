@@ -1,4 +1,7 @@
 using System.ComponentModel;
+using Parsimony.FineTuning.Rewards.Trained;
+using Parsimony.Models;
+using Parsimony.Tokens;
 
 namespace Parsimony.FineTuning.Rewards;
 
@@ -25,6 +28,10 @@ public sealed record RewardOptions
     [Description("whether the model ended the text itself")]
     public EndOfTextRewardOptions? EndOfText { get; init; }
 
+    /// <summary>What a trained reward model or classifier says. Default none.</summary>
+    [Description("what a trained reward model or classifier says")]
+    public ModelRewardOptions? Model { get; init; }
+
     /// <summary>What a program says. Default none.</summary>
     [Description("what a program says")]
     public ExecutableRewardOptions? Executable { get; init; }
@@ -45,27 +52,41 @@ public sealed record RewardOptions
                 faults.Add(e.Message);
             }
         }
-        if (!Parts().Any()) faults.Add("no reward is given; give one or more of lexicon, sentiment, regex, length, end_of_text, executable.");
+        if (!Parts().Any()) faults.Add("no reward is given; give one or more of lexicon, sentiment, regex, length, end_of_text, model, executable.");
         return faults.Count == 0 ? this : throw new ArgumentException(string.Join(" ", faults));
     }
 
     /// <summary>The sum of these rewards, its lists read. Others, such as a <see cref="DelegateReward"/>, can be put beside it in a <see cref="WeightedRewards"/>.</summary>
+    /// <param name="model">A model that is open already, such as the one that is taught: a trained reward on the same model reads it instead of opening its own. Not
+    /// owned. Null: none.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
     /// <exception cref="ArgumentException">The options have faults.</exception>
-    /// <exception cref="FileNotFoundException">A list is not there.</exception>
-    /// <exception cref="InvalidDataException">A list is none.</exception>
-    public WeightedRewards Create()
+    /// <exception cref="FileNotFoundException">A list or a reward model is not there.</exception>
+    /// <exception cref="InvalidDataException">It is none.</exception>
+    public WeightedRewards Create(Transformer? model = null, Tokenizer? tokenizer = null)
     {
         Validated();
-        return new WeightedRewards(Parts().Select(part => (part.Create(), part.Weight)));
+        var made = new List<(IReward Reward, double Weight)>();
+        try
+        {
+            foreach (var part in Parts(model, tokenizer)) made.Add((part.Create(), part.Weight));
+            return new WeightedRewards(made);
+        }
+        catch
+        {
+            foreach (var (reward, _) in made) (reward as IDisposable)?.Dispose();
+            throw;
+        }
     }
 
-    private IEnumerable<(Func<object> Validated, Func<IReward> Create, double Weight)> Parts()
+    private IEnumerable<(Func<object> Validated, Func<IReward> Create, double Weight)> Parts(Transformer? model = null, Tokenizer? tokenizer = null)
     {
         if (Lexicon is { } lexicon) yield return (lexicon.Validated, () => new LexiconReward(lexicon), lexicon.Weight);
         if (Sentiment is { } sentiment) yield return (sentiment.Validated, () => new SentimentReward(sentiment), sentiment.Weight);
         if (Regex is { } regex) yield return (regex.Validated, () => new RegexReward(regex), regex.Weight);
         if (Length is { } length) yield return (length.Validated, () => new LengthReward(length), length.Weight);
         if (EndOfText is { } endOfText) yield return (endOfText.Validated, () => new EndOfTextReward(endOfText), endOfText.Weight);
+        if (Model is { } trained) yield return (trained.Validated, () => new ModelReward(trained, model, tokenizer), trained.Weight);
         if (Executable is { } executable) yield return (executable.Validated, () => new ExecutableReward(executable), executable.Weight);
     }
 }

@@ -26,6 +26,9 @@ public sealed class RewardText
     /// <summary>A continuation of a prompt whose ids are known.</summary>
     public RewardText(Tokenizer tokenizer, RolloutPrompt prompt, ReadOnlySpan<int> tokens) : this(tokenizer, prompt.Text, tokens) => promptTokens = prompt.Tokens;
 
+    /// <summary>The tokenizer of its ids.</summary>
+    internal Tokenizer Tokenizer => tokenizer;
+
     /// <summary>What the model was given.</summary>
     public string Prompt { get; }
 

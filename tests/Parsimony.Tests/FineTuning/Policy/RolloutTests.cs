@@ -98,7 +98,7 @@ public sealed class RolloutTests : IDisposable
             long[] rows = [4, 1, 2];
             var scores = frozen.Score([rows, [0, 3]], keepHidden: false);
             using var withGradient = enable_grad();
-            var trained = frozen.LogProbs(rows).LogProbs;
+            var trained = frozen.LogProbs(rows);
             Assert.True(trained.requires_grad);
             Assert.True(trained.detach().SameBits(scores.LogProbs.index_select(0, tensor(rows))));
         }
@@ -113,7 +113,7 @@ public sealed class RolloutTests : IDisposable
         var mask = rollout.Mask;
         var old = frozen.Score([rows], keepHidden: false).LogProbs + Drawn.Normal(5, mask.shape) * 0.05;
         var advantages = Drawn.Normal(6, mask.shape);
-        Tensor Loss() => PolicyLoss.Of(frozen.LogProbs(rows).LogProbs, old, advantages, mask, clipRange: 0.9).Loss;
+        Tensor Loss() => PolicyLoss.Of(frozen.LogProbs(rows), old, advantages, mask, clipRange: 0.9).Loss;
         using var withGradient = enable_grad();
         var gradients = Gradients.Of(Loss(), Dials.Gamma, Dials.Delta);
 

@@ -98,6 +98,42 @@ public sealed class ExecutableRewardTests
         Assert.Contains(message, Fault("echo why >&2; " + script + "; cat >/dev/null", restarts: 5), StringComparison.Ordinal);
 
     [Fact]
+    public void A_line_without_an_end_is_an_error_as_soon_as_it_is_too_long() => Assert.Contains("it wrote a line of more than 16777216 characters (",
+        Fault("read -r a; head -c 17000000 /dev/zero | tr '\\0' x; cat >/dev/null", restarts: 5), StringComparison.Ordinal);
+
+    [Fact]
+    public void Texts_of_nothing_are_asked_about_too()
+    {
+        using var reward = Shell(Loop + "echo \"{\\\"id\\\": $id, \\\"score\\\": 1, \\\"token_scores\\\": []}\"; done");
+        Assert.Equal(1, reward.Score([Says("")])[0].Value);
+    }
+
+    [Fact]
+    public void No_program_that_ended_or_was_killed_is_left_as_a_zombie()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "zombies are counted in /proc");
+        Fault("exit 3", restarts: 4);
+        Fault("sleep 1000 & read -r a; sleep 1000", timeout: 0.2, restarts: 2);
+        Fault("echo hello; cat >/dev/null");
+        Assert.True(SpinWait.SpinUntil(() => Zombies() == 0, TimeSpan.FromSeconds(30)), $"{Zombies()} zombies");
+
+        static int Zombies() => Directory.GetDirectories("/proc").Count(folder => int.TryParse(Path.GetFileName(folder), out _) && IsOurZombie(folder));
+
+        static bool IsOurZombie(string folder)
+        {
+            try
+            {
+                string stat = File.ReadAllText(Path.Combine(folder, "stat"));       // id (name) state parent ...
+                return stat[(stat.LastIndexOf(')') + 2)..].Split(' ') is ["Z", var parent, ..] && parent == $"{Environment.ProcessId}";
+            }
+            catch (IOException)
+            {
+                return false; // gone meanwhile
+            }
+        }
+    }
+
+    [Fact]
     public void What_cannot_be_started_is_named()
     {
         using var reward = new ExecutableReward(new() { Command = "/no/such/program" });
@@ -120,9 +156,15 @@ public sealed class ExecutableRewardTests
     [Fact]
     public void Cancelling_ends_the_wait_and_the_next_batch_begins_afresh()
     {
-        using var reward = Shell("if read -r a; then sleep 1000; fi");
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromSeconds(0.2));
-        Assert.ThrowsAny<OperationCanceledException>(() => reward.Score([Says("a")], cancellation.Token));
+        using var folder = new TemporaryFolder();
+        using var reward = Shell($"if test -e {folder.File("ran")}; then {Loop} echo \"{{\\\"id\\\": $id, \\\"score\\\": $id}}\"; done; fi; touch {folder.File("ran")}; sleep 1000");
+        using (var cancellation = new CancellationTokenSource())
+        {
+            cancellation.CancelAfter(TimeSpan.FromSeconds(0.2));
+            Assert.ThrowsAny<OperationCanceledException>(() => reward.Score([Says("a"), Says("b")], cancellation.Token));
+        }
+        File.WriteAllText(folder.File("ran"), "");                                    // whether or not it got that far
+        Assert.Equal([2, 3], reward.Score([Says("a"), Says("b")]).Select(s => s.Value)); // answers to the first batch are not taken for these
     }
 
     private static bool Runs(int id)

@@ -134,6 +134,18 @@ public sealed class RewardTests
         Assert.Contains("add up to NaN", Message(_ => [new(1, [double.NaN, 0, 0, 0, 0, 0, 0])]), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_text_of_nothing_is_worth_a_finite_number_to_all(bool ended)
+    {
+        using var sum = new WeightedRewards(
+            (Reward(), 1.0), (new RegexReward(new() { Pattern = "x" }), 1.0), (new LengthReward(new() { TargetTokens = 4, LongestTokens = 8 }), 1.0), (new EndOfTextReward(new()), 1.0));
+        var score = sum.Score([Says("", ended)])[0];
+        Assert.Equal(ended ? -1 : -2, score.Value);                              // no token of the four wanted; and cut off
+        Assert.Equal(ended ? [-1] : null, score.TokenCredit);
+    }
+
     [Fact]
     public void A_sum_needs_parts_of_different_names_and_finite_weights()
     {

@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Parsimony.Autoencoders;
+using Parsimony.Files;
+using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning.Rewards.Trained;
+
+/// <summary>Everything of a reward model's run that outlives a step, saved and restored as one file. The order of the data follows from the position.</summary>
+internal sealed class RewardHeadRun : IDisposable
+{
+    private readonly RewardHeadOptions options;
+    private readonly string? folder;
+    private readonly IReadOnlyDictionary<string, string> identity;
+    private readonly AdamW weightOptimiser, biasOptimiser;
+    private readonly long steps, stepAtStart;
+    private readonly int count, textsOfOne;
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+
+    // Since the last line: loss, right, margin and reward, summed over items (rewards over texts); then the largest and the negated smallest reward.
+    private readonly Tensor sums = zeros(4, ScalarType.Float64).DetachFromDisposeScope();
+    private readonly Tensor extremes = full(2, double.NegativeInfinity, ScalarType.Float64).DetachFromDisposeScope();
+    private long items;
+
+    /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
+    public RewardHeadRun(RewardHead head, RewardHeadOptions options, RewardItems data, string? folder, IReadOnlyDictionary<string, string> identity)
+    {
+        (Head, this.options, this.folder, this.identity) = (head, options, folder, identity);
+        (count, textsOfOne, steps) = (data.Count, data.TextsOfOne, options.Steps(data.Count));
+        weightOptimiser = new AdamW(head.Weight, options.LearningRate, options.WeightDecay);
+        biasOptimiser = new AdamW(head.Bias, options.LearningRate);
+        try
+        {
+            if (folder is not null) Resume();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+        stepAtStart = Step;
+    }
+
+    /// <summary>The head that learns; owned by this object.</summary>
+    public RewardHead Head { get; }
+
+    public long Step { get; private set; }
+
+    /// <summary>What a checkpoint must have been made with to go on exactly.</summary>
+    public static IReadOnlyDictionary<string, string> Identity(Transformer model, ISparseAutoencoder? sae, RewardHeadOptions options, RewardData train)
+    {
+        // What does not change a step may differ: how long the run is, how often it logs, how much it keeps.
+        var stepOptions = options with { Epochs = 1, LogEverySteps = 1, CheckpointEverySteps = 1, TextCache = "0", HeldOutFraction = 0, NullRun = false };
+        return new Dictionary<string, string>
+        {
+            ["options"] = Json.WriteLine(stepOptions),
+            ["model"] = model.Sha256 ?? "in memory",
+            ["sae"] = sae is null ? "none" : Hash(sae),
+            ["examples"] = train.Sha256(),
+        };
+    }
+
+    /// <summary>One step down the gradient of a batch.</summary>
+    public void Update(RewardBatch batch)
+    {
+        var gradients = autograd.grad([batch.Loss], [Head.Weight, Head.Bias]);
+        using var noGradient = no_grad();
+        weightOptimiser.Step(gradients[0]);
+        biasOptimiser.Step(gradients[1]);
+        long size = batch.Right.size(0);
+        var values = batch.Values.to(ScalarType.Float64);
+        sums.add_(stack([batch.Loss.detach().to(ScalarType.Float64) * size, batch.Right.sum(), batch.Margins.sum(), values.sum()], 0));
+        extremes.copy_(maximum(extremes, stack([values.max(), -values.min()], 0)));
+        items += size;
+        Step++;
+    }
+
+    /// <summary>Writes a line of metrics.jsonl.</summary>
+    /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
+    public RewardHeadProgress Log(RewardScoring? heldOut)
+    {
+        double[] s = [.. sums.data<double>()], ends = [.. extremes.data<double>()];
+        double loss = s[0] / items, seconds = Math.Max(clock.Elapsed.TotalSeconds, 1e-9);
+        if (!double.IsFinite(loss)) throw new InvalidOperationException(
+            $"the loss up to step {Step} is {loss}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
+        bool pairs = textsOfOne == 2;
+        var line = new RewardHeadProgress(Step, steps, (double)Step * options.BatchSize / count, (Step - stepAtStart) * options.BatchSize * textsOfOne / seconds,
+            loss, s[1] / items, s[2] / items, pairs ? s[3] / (2 * items) : null, pairs ? -ends[1] : null, pairs ? ends[0] : null, heldOut?.Loss, heldOut?.Accuracy.Value);
+        using var noGradient = no_grad();
+        sums.zero_();
+        extremes.fill_(double.NegativeInfinity);
+        items = 0;
+        if (folder is not null) MetricsFile.Append(MetricsPath, line);
+        return line;
+    }
+
+    /// <summary>Writes the checkpoint, when there is a folder.</summary>
+    public void Save()
+    {
+        if (folder is null) return;
+        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long> { ["step"] = Step, ["items_since_log"] = items });
+    }
+
+    private void Resume()
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "items_since_log"]) is { } counts)
+        {
+            (Step, items) = (counts["step"], counts["items_since_log"]);
+            weightOptimiser.Steps = biasOptimiser.Steps = Step;
+        }
+        MetricsFile.TruncateTo<RewardHeadProgress>(MetricsPath, line => line.Step, Step);
+    }
+
+    private Dictionary<string, Tensor> Tensors() => new()
+    {
+        ["weight"] = Head.Weight,
+        ["weight.exp_avg"] = weightOptimiser.FirstMoment,
+        ["weight.exp_avg_sq"] = weightOptimiser.SecondMoment,
+        ["bias"] = Head.Bias,
+        ["bias.exp_avg"] = biasOptimiser.FirstMoment,
+        ["bias.exp_avg_sq"] = biasOptimiser.SecondMoment,
+        ["sums_since_log"] = sums,
+        ["extremes_since_log"] = extremes,
+    };
+
+    private static string Hash(ISparseAutoencoder sae)
+    {
+        using var scope = NewDisposeScope();
+        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var t in sae.Weights.Values)
+            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
+        return Convert.ToHexStringLower(weights.GetHashAndReset());
+    }
+
+    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
+
+    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
+
+    public void Dispose()
+    {
+        Head.Dispose();
+        weightOptimiser.Dispose();
+        biasOptimiser.Dispose();
+        sums.Dispose();
+        extremes.Dispose();
+    }
+}
