@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Preference;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
@@ -41,6 +43,8 @@ internal sealed record DpoCommandOptions
     public WeightOptions Load { get; init; } = new();
 
     public PreferenceOptions Pairs { get; init; } = new();
+
+    public BaselineOptions Baseline { get; init; } = new();
 
     public DialOptions Dials { get; init; } = new();
 
@@ -82,22 +86,24 @@ internal static class DpoCommand
         var model = saes.Model.Model;
         var (train, heldOut) = Pairs(saes.Model, options, terminal);
 
-        using var prefixes = new PrefixCache(model, saes.Spliced[0].At, options.Dpo.PrefixCacheBytes);
-        using var adapter = new DialAdapter(model, saes.Spliced, options.Dials);
+        using var learners = new Learners(saes, options.Dials, options.Baseline, train.Select(p => p.ChosenExample.Tokens));
+        using var adapter = learners.New();
+        using var prefixes = new PrefixCache(model, adapter.Hooks[0], options.Dpo.PrefixCacheBytes);
         var result = Train(adapter, options.Dpo, run.Dpo, "DPO");
         PreferenceReport? noise = null;
         if (options.NullRun)
         {
-            using var nothing = new DialAdapter(model, saes.Spliced, options.Dials);
+            using var nothing = learners.New();
             noise = Train(nothing, options.Dpo with { ShuffleLabels = true }, run.DpoNull, "null run").After;
         }
-        AdapterFolder.Save(run.DpoAdapter, adapter.Dials, saes.Metadata(adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
+        if (learners.AreDials) AdapterFolder.Save(run.DpoAdapter, ((DialAdapter)adapter).Dials, saes.Metadata((DialAdapter)adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
             : new Dictionary<string, double> { ["held_out_accuracy"] = result.After.Accuracy, ["held_out_margin"] = result.After.Margin }));
         return run.Update(report => report with
         {
             Dpo = new DpoSummary
             {
                 Loss = options.Dpo.Loss,
+                Method = JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
                 Task = options.Task ?? $"prefer the chosen completions of {Path.GetFileName(options.Data)}",
                 Pairs = train.Count,
                 HeldOutPairs = heldOut.Count,
@@ -105,7 +111,7 @@ internal static class DpoCommand
                 After = heldOut.Count == 0 ? null : result.After,
                 NullAfter = heldOut.Count == 0 ? null : noise,
                 TrainableParameters = result.TrainableParameters,
-                LatentsChanged = adapter.LatentsChanged,
+                LatentsChanged = (adapter as DialAdapter)?.LatentsChanged,
             },
             Seconds = report.Seconds.With("dpo", clock),
         });
@@ -142,7 +148,7 @@ internal static class DpoCommand
             new("after the null run", Of(r.NullAfter)),
             new("chosen likelier per token before / after", r.Before is null ? "-" : $"{r.Before.LikelierChosen:0.000} / {r.After!.LikelierChosen:0.000}"),
             new("trainable parameters", $"{r.TrainableParameters}"),
-            new("adapter", run.DpoAdapter),
+            .. r.Method is "dials" ? (KeyValuePair<string, object?>[])[new("adapter", run.DpoAdapter)] : [],
         ]);
     }
 }

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
-using Parsimony.Models;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Text;
@@ -48,6 +49,8 @@ internal sealed record FinetuneOptions
 
     public WeightOptions Load { get; init; } = new();
 
+    public BaselineOptions Baseline { get; init; } = new();
+
     public DialOptions Dials { get; init; } = new();
 
     public SftOptions Sft { get; init; } = new();
@@ -78,6 +81,7 @@ internal static class FinetuneCommand
             "parsimony finetune runs/pythia --data arithmetic.jsonl",
             "parsimony finetune runs/pythia --data letters.txt --mode replace --decay-on-scale true --out runs/article",
             "parsimony finetune runs/layer1 runs/layer3 --data letters.txt --group-lasso 0.3 --out runs/both",
+            "parsimony finetune runs/pythia --data letters.txt --method lora --out runs/lora",
         ]);
 
     /// <summary>Trains the dials and the null run, saves the adapter, adds to the run's report.</summary>
@@ -90,19 +94,21 @@ internal static class FinetuneCommand
         var model = saes.Model.Model;
         var (train, heldOut) = Examples(saes.Model, options);
 
-        using var prefixes = new PrefixCache(model, saes.Spliced[0].At, options.Sft.PrefixCacheBytes);
-        using var adapter = new DialAdapter(model, saes.Spliced, options.Dials);
+        using var learners = new Learners(saes, options.Dials, options.Baseline, train.Select(e => e.Tokens));
+        using var adapter = learners.New();
+        using var prefixes = new PrefixCache(model, adapter.Hooks[0], options.Sft.PrefixCacheBytes);
         var result = Train(adapter, options.Sft, run.FineTuning, "fine-tune");
         double? nullAfter = null;
         if (options.NullRun)
         {
-            using var noise = new DialAdapter(model, saes.Spliced, options.Dials);
+            using var noise = learners.New();
             nullAfter = Train(noise, options.Sft with { ShuffleLabels = true }, run.NullRun, "null run").HeldOutAfter;
         }
-        AdapterFolder.Save(run.Adapter, adapter.Dials, saes.Metadata(adapter,
+        var dials = learners.AreDials ? (DialAdapter)adapter : null;
+        if (dials is not null) AdapterFolder.Save(run.Adapter, dials.Dials, saes.Metadata(dials,
             new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter }));
-        var inserted = InsertedSaes.Measure(model, saes.Spliced, prefixes, heldOut, options.Sft.BatchSize, terminal.Interrupted);
-        var movement = heldOut.Count == 0 ? null : DialMovement.Measure(saes.First.Sae, adapter.Dials.First(d => d.At == saes.First.At), At(saes.First.At), [.. heldOut.Select(e => e.Tokens)]);
+        using var ownPrefixes = prefixes.At == saes.Spliced[0].At ? null : new PrefixCache(model, saes.Spliced[0].At, 0);
+        var inserted = InsertedSaes.Measure(model, saes.Spliced, ownPrefixes ?? prefixes, heldOut, options.Sft.BatchSize, terminal.Interrupted);
         return run.Update(report => report with
         {
             Finetune = new FinetuneSummary
@@ -112,21 +118,23 @@ internal static class FinetuneCommand
                 HeldoutNullAfter = nullAfter,
                 TrainableParameters = result.TrainableParameters,
                 Task = options.Task ?? $"next-token prediction on {Path.GetFileName(options.Data)}",
+                Method = JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
                 Hooks = [.. adapter.Hooks.Select(at => at.ToString())],
                 InsertedSaes = inserted,
             },
-            Dials = Summary(adapter.Dials, movement),
+            Dials = dials is null ? null : Summary(dials.Dials, Movement(dials.Dials[0])),
             Seconds = report.Seconds.With("finetune", clock),
         });
 
-        SftResult Train(DialAdapter dials, SftOptions sft, string folder, string name)
+        SftResult Train(IAdapter learner, SftOptions sft, string folder, string name)
         {
             using var progress = terminal.Progress(name, sft.Steps, "steps");
-            return new SftTrainer(model, dials, sft, prefixes).Train(
+            return new SftTrainer(model, learner, sft, prefixes).Train(
                 train, heldOut, folder, progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
         }
 
-        PrefixCache At(HookPoint at) => prefixes.At == at ? prefixes : new PrefixCache(model, at, 0);
+        DialMovement? Movement(FeatureDials first) => heldOut.Count == 0 ? null
+            : DialMovement.Measure(saes.Spliced[0].Sae, first, prefixes, [.. heldOut.Select(e => e.Tokens)]);
     }
 
     private static ResourcePlan Plan(LoadedSaes saes, FinetuneOptions options, Terminal terminal)
@@ -162,7 +170,7 @@ internal static class FinetuneCommand
             new("null run after", f.HeldoutNullAfter is { } n ? $"{n:0.0000}" : "not run"),
             new("trainable parameters", $"{f.TrainableParameters}"),
             .. f.InsertedSaes is { Count: > 1 } all ? all.Select(i => KeyValuePair.Create<string, object?>($"loss with {i.Count} SAEs inserted", $"replace {i.Replace:0.0000}, delta {i.Delta:0.0000}")) : [],
-            new("adapter", run.Adapter),
+            .. f.Method is "dials" ? (KeyValuePair<string, object?>[])[new("adapter", run.Adapter)] : [],
         ]);
     }
 }

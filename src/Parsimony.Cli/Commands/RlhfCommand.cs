@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Evaluation;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Rewards;
 using Parsimony.Reporting;
@@ -56,6 +58,10 @@ internal sealed record RlhfOptions
     public RolloutPromptOptions Prompting { get; init; } = new();
 
     public RewardOptions? Rewards { get; init; }
+
+    public BaselineOptions Baseline { get; init; } = new();
+
+    public DecodingOptions Decoding { get; init; } = new();
 
     public DialOptions Dials { get; init; } = new();
 
@@ -118,19 +124,25 @@ internal static class RlhfCommand
         var rewards = options.AllRewards();
         var (rewarded, heldOut) = Lists(rewards.Lexicon);
 
-        using var adapter = new DialAdapter(model, saes.Spliced, options.Dials);
-        var before = Measure(adapter, atRest: true, "before");
-        var result = Train(adapter, options.Policy, run.Rlhf, options.Policy.Algorithm.ToString().ToUpperInvariant());
-        var after = Measure(adapter, atRest: false, "after");
+        using var judge = options.Decoding.Decoding is Decoding.BestOfN ? rewards.Create(model, tokenizer) : null;
+        using var learners = new Learners(saes, options.Dials, options.Baseline, prompts.Select(p => p.Tokens));
+        using var adapter = options.Decoding.Decoding is Decoding.Clamp ? Clamped(saes, options.Decoding) : learners.New();
+        var before = Measure(Writer(adapter, atRest: true), "before");
+        PolicyResult? result = null;
         ContinuationReport? noise = null;
-        if (options.NullRun)
+        if (options.Decoding.Decoding is Decoding.Learn)
         {
-            using var nothing = new DialAdapter(model, saes.Spliced, options.Dials);
-            Train(nothing, options.Policy with { NullRewards = NullRewards.Shuffle }, run.RlhfNull, "null run");
-            noise = Measure(nothing, atRest: false, "after the null run");
+            result = Train(adapter, options.Policy, run.Rlhf, options.Policy.Algorithm.ToString().ToUpperInvariant());
+            if (options.NullRun)
+            {
+                using var nothing = learners.New();
+                Train(nothing, options.Policy with { NullRewards = NullRewards.Shuffle }, run.RlhfNull, "null run");
+                noise = Measure(Writer(nothing, atRest: false), "after the null run");
+            }
         }
+        var after = Measure(After(), "after");
         var (perplexityBefore, perplexityAfter) = Perplexities(saes.Model, options, adapter, terminal);
-        Save(saes, run, adapter, before, after);
+        if (learners.AreDials && result is not null) Save(saes, run, (DialAdapter)adapter, before, after);
 
         var hits = new (string Name, Estimate? Hits)[]
         {
@@ -141,10 +153,11 @@ internal static class RlhfCommand
         {
             Rlhf = new RlhfSummary
             {
-                Algorithm = options.Policy.Algorithm.ToString().ToLowerInvariant(),
+                Algorithm = result is null ? JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Decoding.Decoding.ToString()) : options.Policy.Algorithm.ToString().ToLowerInvariant(),
+                Method = result is null ? null : JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
                 Task = options.Task,
-                Steps = result.Steps,
-                TrainableParameters = result.TrainableParameters,
+                Steps = result?.Steps ?? 0,
+                TrainableParameters = result?.TrainableParameters ?? 0,
                 Continuations = after.Continuations,
                 HitsRewardedBefore = before.Rewarded?.Value,
                 HitsRewardedAfter = after.Rewarded?.Value,
@@ -160,7 +173,7 @@ internal static class RlhfCommand
                 DistinctPairsAfter = after.DistinctPairs,
                 LengthBefore = before.Length,
                 LengthAfter = after.Length,
-                LatentsChanged = adapter.LatentsChanged,
+                LatentsChanged = (adapter as DialAdapter)?.LatentsChanged,
             },
             Seconds = report.Seconds.With("rlhf", clock),
         });
@@ -175,12 +188,21 @@ internal static class RlhfCommand
             return trained;
         }
 
-        ContinuationReport Measure(IAdapter learnt, bool atRest, string name)
+        ContinuationReport Measure(ContinuationWriter writer, string name)
         {
             using var progress = terminal.Progress(name, options.Continuations, "texts");
-            return ContinuationReport.Measure(model, learnt, atRest, tokenizer, asked, options.Policy, options.Continuations,
-                rewarded, heldOut, progress.From<int>(n => n), terminal.Interrupted);
+            return ContinuationReport.Measure(writer, tokenizer, asked, options.Policy, options.Continuations, rewarded, heldOut, progress.From<int>(n => n));
         }
+
+        ContinuationWriter Writer(IAdapter learnt, bool atRest) => ContinuationWriters.Adapter(model, learnt, atRest, tokenizer, options.Policy, terminal.Interrupted);
+
+        ContinuationWriter After() => options.Decoding.Decoding switch
+        {
+            Decoding.BestOfN => ContinuationWriters.BestOf(model, tokenizer, judge!, options.Decoding.BestOf, options.Policy, terminal.Interrupted),
+            Decoding.BannedWords => ContinuationWriters.Without(model, tokenizer, new BannedWords(tokenizer, rewarded
+                ?? throw new ArgumentException("banned_words needs a word list; give --lexicon.")), options.Policy, terminal.Interrupted),
+            _ => Writer(adapter, atRest: false),
+        };
     }
 
     private static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedModel model, RlhfOptions options, Terminal terminal)
@@ -209,9 +231,12 @@ internal static class RlhfCommand
         return (Math.Exp(loss.AtRest(adapter)), Math.Exp(loss.With(adapter)));
     }
 
+    private static ClampAdapter Clamped(LoadedSaes saes, DecodingOptions options) =>
+        new(saes.First.At, saes.First.Sae, options.ClampLatent!.Value, options.ClampValue, options.ClampWhereItFires);
+
     private static void Save(LoadedSaes saes, RunFolder run, DialAdapter adapter, ContinuationReport before, ContinuationReport after)
     {
-        var results = new Dictionary<string, double> { ["kl"] = after.Kl };
+        var results = new Dictionary<string, double> { ["kl"] = after.Kl ?? double.NaN };
         if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
         if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
         AdapterFolder.Save(run.RlhfAdapter, adapter.Dials, saes.Metadata(adapter, results));
@@ -226,10 +251,10 @@ internal static class RlhfCommand
             new("held-out words before / after", $"{Hits("hits_heldout_before", r.HitsHeldoutBefore)} / {Hits("hits_heldout_after", r.HitsHeldoutAfter)}"),
             new("rewarded words after the null run", Hits("null_hits_rewarded_after", r.NullHitsRewardedAfter)),
             new("perplexity before / after", r.PerplexityBefore is { } p ? $"{p:0.00} / {r.PerplexityAfter:0.00}" : "no --held-out text"),
-            new("KL", $"{r.Kl:0.00} nats per continuation"),
+            new("KL", r.Kl is { } kl ? $"{kl:0.00} nats per continuation" : "-"),
             new("distinct pairs before / after", $"{r.DistinctPairsBefore:0.000} / {r.DistinctPairsAfter:0.000}"),
-            new("latents changed", $"{r.LatentsChanged}"),
-            new("adapter", run.RlhfAdapter),
+            new("latents changed", r.LatentsChanged is { } changed ? $"{changed}" : "-"),
+            .. Directory.Exists(run.RlhfAdapter) ? (KeyValuePair<string, object?>[])[new("adapter", run.RlhfAdapter)] : [],
         ]);
     }
 }

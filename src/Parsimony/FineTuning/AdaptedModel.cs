@@ -108,7 +108,7 @@ public sealed class AdaptedModel(Transformer model) : IDisposable
     {
         if (this[name] is not DialAdapter { Options: { Mode: SpliceMode.Replace, Positions: TokenPositions.All } } dials) throw new ArgumentException(
             $"'{name}' cannot be merged: allowed are dials in replace mode that act at all positions. Dials in delta mode can be compiled instead.", nameof(name));
-        if (active.ContainsKey(name) && (active.Count > 1 || active[name] != 1)) throw new ArgumentException($"'{name}' acts with others or with another weight than 1; set it active alone.", nameof(name));
+        if (active.TryGetValue(name, out double weight) && (active.Count > 1 || weight != 1)) throw new ArgumentException($"'{name}' acts with others or with another weight than 1; set it active alone.", nameof(name));
         if (!merged.ContainsKey(name)) merged[name] = [.. dials.Saes.Zip(dials.Dials, (s, d) => new SplicedSae(s.At, DialMerge.Into(s.Sae, d)))];
     }
 

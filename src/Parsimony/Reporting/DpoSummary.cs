@@ -8,6 +8,9 @@ public sealed record DpoSummary
     /// <summary>sigmoid, robust, hinge, ipo or sim_po.</summary>
     public required PreferenceLossKind Loss { get; init; }
 
+    /// <summary>What was learned: dials, or a baseline such as lora.</summary>
+    public required string Method { get; init; }
+
     /// <summary>What was to be learned, in one sentence.</summary>
     public string? Task { get; init; }
 

@@ -27,13 +27,16 @@ public sealed record FinetuneSummary
     /// <summary>After the same training without a signal (shuffled labels), on the same examples; null when not run.</summary>
     public double? HeldoutNullAfter { get; init; }
 
-    /// <summary>Numbers that were learned: two for every latent.</summary>
+    /// <summary>Numbers that were learned: of dials, two for every latent that may move.</summary>
     public required long TrainableParameters { get; init; }
 
     /// <summary>What was to be learned, in one sentence.</summary>
     public string? Task { get; init; }
 
-    /// <summary>Where the SAEs are, in the order of the pass.</summary>
+    /// <summary>What was learned: dials, or a baseline such as lora.</summary>
+    public string? Method { get; init; }
+
+    /// <summary>Where it acts, in the order of the pass.</summary>
     public IReadOnlyList<string>? Hooks { get; init; }
 
     /// <summary>The held-out loss by how many of the SAEs are inserted, none first; null without held-out examples.</summary>

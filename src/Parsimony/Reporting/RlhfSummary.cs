@@ -4,8 +4,11 @@ namespace Parsimony.Reporting;
 /// tokens, with the interval in which 95 % of such samples lie; null where there is no list.</summary>
 public sealed record RlhfSummary
 {
-    /// <summary>ppo, rloo or grpo.</summary>
+    /// <summary>ppo, rloo or grpo; best_of_n, banned_words or clamp where nothing was learned.</summary>
     public required string Algorithm { get; init; }
+
+    /// <summary>What was learned: dials, or a baseline such as lora; null where nothing was.</summary>
+    public string? Method { get; init; }
 
     /// <summary>What was to be learned, in one sentence.</summary>
     public string? Task { get; init; }
@@ -40,8 +43,8 @@ public sealed record RlhfSummary
     /// <summary>Ends of the interval of each of these, by its name.</summary>
     public required IReadOnlyDictionary<string, double[]> Intervals { get; init; }
 
-    /// <summary>Exact KL from the tuned model to the one without dials, nats per continuation.</summary>
-    public required double Kl { get; init; }
+    /// <summary>Exact KL from the tuned model to the one at rest, nats per continuation; an upper bound of best_of_n.</summary>
+    public required double? Kl { get; init; }
 
     /// <summary>exp(loss) on a text that was not learned from, before; null without one.</summary>
     public double? PerplexityBefore { get; init; }
@@ -61,6 +64,6 @@ public sealed record RlhfSummary
     /// <summary>The same after.</summary>
     public required double LengthAfter { get; init; }
 
-    /// <summary>Latents whose dials are not exactly at rest.</summary>
-    public required long LatentsChanged { get; init; }
+    /// <summary>Latents whose dials are not exactly at rest; null where no dials were learned.</summary>
+    public long? LatentsChanged { get; init; }
 }

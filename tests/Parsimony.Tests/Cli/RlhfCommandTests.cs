@@ -56,6 +56,36 @@ public sealed class RlhfCommandTests : IDisposable
         Json("generate", "The hen", "--sae", run, "--adapter", Path.Combine(to, "rlhf", "adapter"), "--max-new-tokens", "4", "--json");
     }
 
+    [Theory]
+    [InlineData("lora", 128)]
+    [InlineData("neurons", 128)]
+    [InlineData("random_dictionary", 128)]
+    [InlineData("steering", 16)]
+    public void A_baseline_learns_by_the_same_trainer_and_is_measured_alike(string method, int nearby)
+    {
+        string to = Path.Combine(folder, method);
+        var r = Json(Rlhf("--method", method, "--null-run", "false", "--out", to)).GetProperty("rlhf");
+        Assert.Equal(("ppo", method), (r.GetProperty("algorithm").GetString(), r.GetProperty("method").GetString()));
+        Assert.InRange(r.GetProperty("trainable_parameters").GetInt64(), nearby / 2, 2 * nearby);
+        Assert.True(r.GetProperty("kl").GetDouble() > 0);
+        Assert.False(Directory.Exists(Path.Combine(to, "rlhf", "adapter")));
+        Assert.True(File.Exists(Path.Combine(to, "rlhf", "checkpoint.safetensors")));
+    }
+
+    [Theory]
+    [InlineData("best_of_n", "--best-of", "3")]
+    [InlineData("banned_words")]
+    [InlineData("clamp", "--clamp-latent", "5", "--clamp-value", "2")]
+    public void What_learns_nothing_is_measured_alike(string decoding, params string[] more)
+    {
+        string to = Path.Combine(folder, decoding);
+        var r = Json(Rlhf(["--decoding", decoding, "--out", to, .. more])).GetProperty("rlhf");
+        Assert.Equal((decoding, 0L, 0L), (r.GetProperty("algorithm").GetString(), r.GetProperty("steps").GetInt64(), r.GetProperty("trainable_parameters").GetInt64()));
+        Assert.True(r.GetProperty("kl").GetDouble() > 0);
+        if (decoding == "banned_words") Assert.Equal(0, r.GetProperty("hits_rewarded_after").GetDouble());
+        Assert.Contains("clamp_latent is null; allowed: 0 or more", Fail(2, Rlhf("--decoding", "clamp")), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_interrupted_run_says_where_its_state_is_and_goes_on()
     {

@@ -21,7 +21,7 @@ public sealed class AdaptedModelTests : IDisposable
     public AdaptedModelTests() => adapted = new AdaptedModel(model);
 
     /// <summary>Dials of which every fourth latent's are away from rest.</summary>
-    private FeatureDials Dials(int seed, int every = 4)
+    private static FeatureDials Dials(int seed, int every = 4)
     {
         using var inner = NewDisposeScope();
         var some = (arange(TinySae.DSae) % every).eq(0);

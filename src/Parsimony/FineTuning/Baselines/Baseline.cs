@@ -13,15 +13,17 @@ public static class Baseline
     /// <param name="model">The model; not owned.</param>
     /// <param name="at">Where the dials sit: the steering vector's place, and the layer of the others where none is named.</param>
     /// <param name="sae">The SAE of the dials, for its size alone; null: the options say the budget, or that it does not matter.</param>
-    /// <exception cref="ArgumentException">The options have faults or do not fit the model, or there is no SAE to be as large as.</exception>
-    public static IAdapter Create(BaselineOptions options, Transformer model, HookPoint at, ISparseAutoencoder? sae = null)
+    /// <param name="positions">At which tokens it acts.</param>
+    /// <exception cref="ArgumentException">The options have faults or do not fit the model, there is no SAE to be as large as, or they ask for dials.</exception>
+    public static IAdapter Create(BaselineOptions options, Transformer model, HookPoint at, ISparseAutoencoder? sae = null, TokenPositions positions = TokenPositions.All)
     {
         options.Validated();
+        if (options.Method is BaselineMethod.Dials or BaselineMethod.RandomDictionary) throw new ArgumentException($"{Words.Of(options.Method)} are dials; make a {nameof(DialAdapter)}.", nameof(options));
         long? budget = !options.EqualParameters ? null : options.Budget ?? 2L * sae?.DSae ?? throw new ArgumentException(
             "there is no SAE whose dials' count could be matched. Give one, set budget, or set equal_parameters to false.", nameof(sae));
         LearntNumbers.Layers(model, [at.Layer]);
         var layers = LearntNumbers.Layers(model, options.Layers ?? [at.Layer]);
-        var (config, targets, positions) = (model.Config, options.Targets ?? LinearMap.AllTargets, options.Positions);
+        var (config, targets) = (model.Config, options.Targets ?? LinearMap.AllTargets);
         return options.Method switch
         {
             BaselineMethod.Lora => Lora(options.Targets ?? [LinearTarget.Qkv]),

@@ -6,6 +6,10 @@ namespace Parsimony.FineTuning.Baselines;
 /// <summary>What the dials can be compared with.</summary>
 public enum BaselineMethod
 {
+    /// <summary>Nothing else: the dials themselves. The default.</summary>
+    Dials,
+    /// <summary>Dials on a <see cref="Baselines.RandomDictionary"/> instead of the SAE.</summary>
+    RandomDictionary,
     /// <summary><see cref="LoraAdapter"/>.</summary>
     Lora,
     /// <summary><see cref="Ia3Adapter"/>.</summary>
@@ -25,16 +29,16 @@ public enum BaselineMethod
 /// </summary>
 public sealed record BaselineOptions
 {
-    /// <summary>What is learnt. Default lora.</summary>
-    [Description("what is learnt: lora, ia3, bias, neurons, steering or full")]
-    public BaselineMethod Method { get; init; } = BaselineMethod.Lora;
+    /// <summary>What is learnt. Default dials.</summary>
+    [Description("what is learned: dials, or to compare them with random_dictionary, lora, ia3, bias, neurons, steering or full")]
+    public BaselineMethod Method { get; init; }
 
     /// <summary>Whether rank, neurons or layers that are not set are chosen for the dials' count of numbers; else they are rank 8, all neurons, the hook's layer. Default true.</summary>
-    [Description("choose the rank, neurons or layers that are not set so that about as many numbers are learnt as there are dials")]
+    [Description("choose the rank, neurons or layers that are not set so that about as many numbers are learned as there are dials")]
     public bool EqualParameters { get; init; } = true;
 
     /// <summary>How many numbers are to be learnt, 1 or more, where <see cref="EqualParameters"/>; null: 2 d_sae. Default null.</summary>
-    [Description("how many numbers are to be learnt; not set: two for each latent of the SAE")]
+    [Description("how many numbers are to be learned; not set: two for each latent of the SAE")]
     public long? Budget { get; init; }
 
     /// <summary>Layers, 0-based; null: the hook's, and for ia3, bias, neurons and full further ones above it, then below, while the budget asks for them. Default null.</summary>
@@ -65,10 +69,6 @@ public sealed record BaselineOptions
     [Description("bias, full: learn the norms too; not set: by full, not by bias")]
     public bool? Norms { get; init; }
 
-    /// <summary>At which tokens it acts. Default all.</summary>
-    [Description("at which tokens it acts: all, prompt or response")]
-    public TokenPositions Positions { get; init; }
-
     /// <summary>Decides LoRA's A and which neurons. Default 0.</summary>
     [Description("seed of what is drawn at birth")]
     public long Seed { get; init; }
@@ -78,7 +78,7 @@ public sealed record BaselineOptions
     public BaselineOptions Validated()
     {
         var faults = new OptionFaults();
-        faults.Check(Enum.IsDefined(Method), "method", Method, "lora, ia3, bias, neurons, steering or full");
+        faults.Check(Enum.IsDefined(Method), "method", Method, "dials, random_dictionary, lora, ia3, bias, neurons, steering or full");
         faults.Check(Budget is null or >= 1, "budget", Budget, "1 or more");
         faults.Check(Budget is null || EqualParameters, "budget", Budget, "not set where equal_parameters is false");
         faults.Check(Layers is not { Count: 0 } && Layers?.All(l => l >= 0) != false, "layers", Layers is null ? null : $"[{Words.List(Layers)}]", "one or more, each 0 or more");
@@ -86,7 +86,6 @@ public sealed record BaselineOptions
         faults.Check(Rank is null or >= 1, "rank", Rank, "1 or more");
         faults.Check(Alpha is not { } alpha || (double.IsFinite(alpha) && alpha > 0), "alpha", Alpha, "above 0");
         faults.Check(Neurons is null or >= 1, "neurons", Neurons, "1 or more");
-        faults.Check(Enum.IsDefined(Positions), "positions", Positions, "all, prompt or response");
         void Only(bool given, string name, object? value, params BaselineMethod[] methods) =>
             faults.Check(!given || methods.Contains(Method), name, value, $"not set with {Words.Of(Method)}; it is for {Words.List(methods.Select(Words.Of))}");
         Only(Targets is not null, "targets", Targets is null ? null : $"[{Words.List(Targets.Select(Words.Of))}]", BaselineMethod.Lora, BaselineMethod.Bias, BaselineMethod.Full);
@@ -95,7 +94,7 @@ public sealed record BaselineOptions
         Only(Neurons is not null, "neurons", Neurons, BaselineMethod.Neurons);
         Only(ScaleQueries is not null, "scale_queries", ScaleQueries, BaselineMethod.Ia3);
         Only(Norms is not null, "norms", Norms, BaselineMethod.Bias, BaselineMethod.Full);
-        Only(Layers is not null, "layers", Layers is null ? null : $"[{Words.List(Layers)}]", [.. Enum.GetValues<BaselineMethod>().Where(m => m != BaselineMethod.Steering)]);
+        Only(Layers is not null, "layers", Layers is null ? null : $"[{Words.List(Layers)}]", [.. Enum.GetValues<BaselineMethod>().Where(m => m > BaselineMethod.RandomDictionary && m != BaselineMethod.Steering)]);
         faults.ThrowIfAny("the options of the baseline");
         return this;
     }

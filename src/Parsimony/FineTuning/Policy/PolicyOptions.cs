@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Parsimony.Models;
 using Parsimony.Training;
 
 namespace Parsimony.FineTuning.Policy;
@@ -151,6 +152,9 @@ public sealed record PolicyOptions
     /// <summary>Decides prompts, samples, minibatches and a null run's rewards. Default 0.</summary>
     [Description("seed of the prompts' order, of the samples and of the minibatches")]
     public long Seed { get; init; }
+
+    /// <summary>How tokens are drawn.</summary>
+    internal SamplingOptions Sampling(long seed) => new() { MaxNewTokens = MaxNewTokens, Temperature = Temperature, TopK = TopK, TopP = TopP, Seed = seed };
 
     /// <summary>These options, checked.</summary>
     /// <exception cref="ArgumentException">Names every fault at once.</exception>

@@ -29,17 +29,7 @@ internal sealed class PolicyTask(
 
     /// <summary>Samples an answer to each prompt.</summary>
     public Rollout Draw(IReadOnlyList<RolloutPrompt> asked, long seed, bool atRest, CancellationToken cancellation) => Rollout.Draw(
-        model, atRest ? adapter.Rest() : adapter.WhileGenerating(asked.Max(p => p.Tokens.Length)), asked, Sampling(seed), tokenizer.EndOfTextId, cancellation);
-
-    /// <summary>How tokens are drawn.</summary>
-    public SamplingOptions Sampling(long seed) => new()
-    {
-        MaxNewTokens = options.MaxNewTokens,
-        Temperature = options.Temperature,
-        TopK = options.TopK,
-        TopP = options.TopP,
-        Seed = seed,
-    };
+        model, atRest ? adapter.Rest() : adapter.WhileGenerating(asked.Max(p => p.Tokens.Length)), asked, options.Sampling(seed), tokenizer.EndOfTextId, cancellation);
 
     /// <summary>Judges it.</summary>
     public RolloutRewards Judge(Rollout rollout, long step, CancellationToken cancellation) => RolloutRewards.Of(

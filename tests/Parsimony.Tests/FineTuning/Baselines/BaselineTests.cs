@@ -98,10 +98,11 @@ public sealed class BaselineTests
         using var sae = Some.Sae();
         using var neurons = Baseline.Create(new BaselineOptions { Method = BaselineMethod.Neurons }, model, At, sae);
         Assert.Equal(2 * sae.DSae, neurons.TrainableParameters);
-        Assert.Contains("set budget", Assert.Throws<ArgumentException>(() => Baseline.Create(new BaselineOptions(), model, At)).Message, StringComparison.Ordinal);
-        using var free = (LoraAdapter)Baseline.Create(new BaselineOptions { EqualParameters = false, Layers = [0, 2], Alpha = 16, Positions = TokenPositions.Response }, model, At);
+        Assert.Contains("set budget", Assert.Throws<ArgumentException>(() => Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora }, model, At)).Message, StringComparison.Ordinal);
+        using var free = (LoraAdapter)Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora, EqualParameters = false, Layers = [0, 2], Alpha = 16 }, model, At, positions: TokenPositions.Response);
         Assert.Equal((8, 16.0, TokenPositions.Response, 2 * 8 * 64L), (free.Rank, free.Alpha, free.Positions, free.TrainableParameters));
-        using var own = (LoraAdapter)Baseline.Create(new BaselineOptions { Rank = 3, Budget = 64 }, model, At);
+        Assert.Contains("dials are dials", Assert.Throws<ArgumentException>(() => Baseline.Create(new BaselineOptions(), model, At, sae)).Message, StringComparison.Ordinal);
+        using var own = (LoraAdapter)Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora, Rank = 3, Budget = 64 }, model, At);
         Assert.Equal(3, own.Rank);
     }
 
@@ -146,7 +147,7 @@ public sealed class BaselineTests
         Assert.Contains("expected 1 to 32", Assert.Throws<ArgumentException>(() => new NeuronAdapter(model, [0], 33)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new BiasAdapter(model, [0], []));
         Assert.Throws<ArgumentException>(() => new FullAdapter(model, [], [LinearTarget.Qkv]));
-        Assert.Throws<ArgumentException>(() => Baseline.Create(new BaselineOptions { Budget = 5 }, model, new HookPoint(7, HookSite.MlpOut)));
+        Assert.Throws<ArgumentException>(() => Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora, Budget = 5 }, model, new HookPoint(7, HookSite.MlpOut)));
     }
 
     private sealed class NoWeights : IWeightSource

@@ -1,0 +1,57 @@
+using Parsimony.Autoencoders;
+using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
+using Parsimony.Splicing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>Newborn adapters of the kind a command learns: dials on the SAEs, or a baseline of their size.</summary>
+internal sealed class Learners : IDisposable
+{
+    private const int DensityTokens = 4096; // that a random dictionary's thresholds are set by
+
+    private readonly LoadedSaes saes;
+    private readonly DialOptions dials;
+    private readonly BaselineOptions baseline;
+    private readonly IReadOnlyList<SplicedSae> on;
+
+    /// <param name="saes">The SAEs in their model; not owned.</param>
+    /// <param name="dials">How dials are put in.</param>
+    /// <param name="baseline">What is learned instead, if anything.</param>
+    /// <param name="rows">Token sequences like those that will be learned from.</param>
+    public Learners(LoadedSaes saes, DialOptions dials, BaselineOptions baseline, IEnumerable<int[]> rows)
+    {
+        (this.saes, this.dials, this.baseline) = (saes, dials, baseline);
+        on = baseline.Method is BaselineMethod.RandomDictionary ? [.. saes.Spliced.Select(s => new SplicedSae(s.At, Random(s, rows)))] : saes.Spliced;
+    }
+
+    /// <summary>Whether dials on the SAEs themselves are learned, which alone can be kept as an adapter folder.</summary>
+    public bool AreDials => baseline.Method is BaselineMethod.Dials;
+
+    /// <summary>One at rest; the caller's.</summary>
+    public IAdapter New() => baseline.Method is BaselineMethod.Dials or BaselineMethod.RandomDictionary ? new DialAdapter(saes.Model.Model, on, dials)
+        : Baseline.Create(baseline with { Budget = baseline.Budget ?? (baseline.EqualParameters ? saes.Spliced.Sum(s => 2L * s.Sae.DSae) : null) }, saes.Model.Model, saes.Spliced[0].At, saes.Spliced[0].Sae, dials.Positions);
+
+    private StandardSae Random(SplicedSae like, IEnumerable<int[]> rows)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        using var prefixes = new PrefixCache(saes.Model.Model, like.At, 0);
+        var seen = new List<Tensor>();
+        long tokens = 0;
+        foreach (int[] row in rows)
+        {
+            if (tokens >= DensityTokens) break;
+            seen.Add(prefixes.Batch([row]).Activation.reshape(-1, like.Sae.DModel));
+            tokens += row.Length;
+        }
+        return RandomDictionary.Like(like.Sae, cat(seen), baseline.Seed);
+    }
+
+    public void Dispose()
+    {
+        if (baseline.Method is BaselineMethod.RandomDictionary) foreach (var s in on) s.Sae.Dispose();
+    }
+}
