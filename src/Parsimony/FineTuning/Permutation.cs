@@ -12,6 +12,7 @@ internal enum RandomUse
     Sampling = 5,
     Rewards = 6,
     Measuring = 7,
+    Controls = 8,
 }
 
 /// <summary>
