@@ -28,6 +28,11 @@ internal static class AnalysisCharts
         var chart = new Chart("keep_drop", "With few features, and without them", Unit(a), "features kept or dropped");
         double[] x = [.. Enumerable.Range(0, points.Count).Select(i => (double)i)];
         bool random = points.Any(p => p.KeepRandom.Count > 0);
+        if (random)
+        {
+            Band(p => p.Keep.Total, p => p.KeepRandom);
+            Band(p => p.Drop.Total, p => p.DropRandom);
+        }
         Side(p => p.Keep.Total, p => p.KeepRandom, Ink.Accent, "the strongest alone", "as many random ones alone");
         Side(p => p.Drop.Total, p => p.DropRandom, Ink.Warm, "all but the strongest", "all but as many random ones");
         chart.Plot.Axes.Bottom.TickGenerator = Places([.. points.Select(p => p.Features)]);
@@ -37,14 +42,21 @@ internal static class AnalysisCharts
             + string.Join(", ", points.Skip(1).Select(p => $"{p.Features} {Number.Loss(p.Drop.Total)}")) + ".";
         return chart;
 
+        // Where none were drawn, random ones are the strongest: none or all of them.
+        double[] Drawn(Func<KeepDropPoint, double> value, Func<KeepDropPoint, IReadOnlyList<double>> draws, Func<IReadOnlyList<double>, double> of) =>
+            [.. points.Select(p => draws(p) is { Count: > 0 } drawn ? of(drawn) : value(p))];
+
+        void Band(Func<KeepDropPoint, double> value, Func<KeepDropPoint, IReadOnlyList<double>> draws)
+        {
+            var band = chart.Plot.Add.FillY(x, Drawn(value, draws, d => d.Min()), Drawn(value, draws, d => d.Max()));
+            (band.FillColor, band.LineWidth, band.MarkerSize) = (Ink.Hairline.Color, 0, 0);
+        }
+
         void Side(Func<KeepDropPoint, double> value, Func<KeepDropPoint, IReadOnlyList<double>> draws, Ink ink, string text, string randomText)
         {
-            double[] Of(Func<IReadOnlyList<double>, double> of) => [.. points.Select(p => draws(p) is { Count: > 0 } drawn ? of(drawn) : value(p))];
             if (random)
             {
-                var band = chart.Plot.Add.FillY(x, Of(d => d.Min()), Of(d => d.Max()));
-                (band.FillColor, band.LineWidth, band.MarkerSize) = (Ink.Hairline.Color, 0, 0);
-                var mean = chart.Plot.Add.ScatterLine(x, Of(d => d.Average()), ink.Color);
+                var mean = chart.Plot.Add.ScatterLine(x, Drawn(value, draws, d => d.Average()), ink.Color);
                 (mean.LineWidth, mean.LinePattern) = (1.3f, LinePattern.Dashed);
             }
             chart.Plot.Add.ScatterLine(x, [.. points.Select(value)], ink.Color).LineWidth = 2;

@@ -9,6 +9,7 @@ namespace Parsimony.FineTuning.Analysis;
 /// same numbers.</summary>
 public sealed class DialAnalyser
 {
+    private static readonly double[] Quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
     private readonly DialSeam seam;
     private readonly AnalysisOptions options;
 
@@ -111,7 +112,7 @@ public sealed class DialAnalyser
             Significant = [.. ranking.Where(Counts)],
             Null = band,
             Influences = influences,
-            PearsonQuantiles = [.. new[] { 0.05, 0.25, 0.5, 0.75, 0.95 }.Select(share => correlations.Length == 0 ? double.NaN : correlations[(int)(share * (correlations.Length - 1))])],
+            PearsonQuantiles = [.. Quantiles.Select(share => correlations.Length == 0 ? double.NaN : correlations[(int)(share * (correlations.Length - 1))])],
             Directions = subject.Retrained is { } retrained ? DecoderMatch.Of(seam.Sae, retrained, options.SameDirection, cancellation) : null,
             Doses = doses,
             Price = price,

@@ -4,6 +4,7 @@ namespace Parsimony.FineTuning.Analysis;
 public sealed record LorenzCurve
 {
     private const int MostPoints = 201;
+    private static readonly int[] Tops = [1, 10, 100];
 
     /// <summary>Numbers of features, ascending, at most 201 of them, from 0 to all.</summary>
     public required int[] Features { get; init; }
@@ -44,7 +45,7 @@ public sealed record LorenzCurve
         {
             Features = features,
             Share = [.. features.Select(ShareOf)],
-            Top = new[] { 1, 10, 100 }.ToDictionary(k => k, ShareOf),
+            Top = Tops.ToDictionary(k => k, ShareOf),
             HalfAt = Reaching(0.5),
             NineTenthsAt = Reaching(0.9),
             Gini = total == 0 ? 0 : (2 * Enumerable.Range(1, n).Sum(k => sums[k]) / total - n - 1) / n,
