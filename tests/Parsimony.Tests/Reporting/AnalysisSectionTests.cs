@@ -64,7 +64,7 @@ public sealed class AnalysisSectionTests : IDisposable
 
     private static RunReport Report => SomeReport.Full() with { Analysis = Analysed.Value, Rlhf = Rlhf };
 
-    private static IReadOnlyDictionary<string, Curve> Curves()
+    private static Dictionary<string, Curve> Curves()
     {
         double[] steps = [.. Enumerable.Range(1, 120).Select(i => (double)i)];
         return new Dictionary<string, Curve>(SomeReport.Curves())
