@@ -15,6 +15,7 @@ internal enum RandomUse
     Birth = 8,
     Neurons = 20,
     BestOfN = 21,
+    Controls = 8,
 }
 
 /// <summary>

@@ -111,7 +111,8 @@ internal static class Charts
         chart.Legend.Add(new LegendEntry(text, ink, dashed));
     }
 
-    private static NumericManual LogTicks(double min, double max)
+    /// <summary>Marks for a vertical axis of decimal logarithms.</summary>
+    public static NumericManual LogTicks(double min, double max)
     {
         var ticks = new NumericManual();
         double[] steps = max / min > 1000 ? [1] : [1, 2, 5];

@@ -28,11 +28,14 @@ public sealed record Curve(double[] Steps, double[] Values, int StepsPerPoint)
     /// <summary>The curves that <see cref="ReportHtml"/> shows, from the logs of a run.</summary>
     /// <param name="training">The <c>metrics.jsonl</c> of the autoencoder's training.</param>
     /// <param name="finetune">That of fine-tuning; null for none.</param>
-    /// <returns><c>loss, mse, l0, explained_variance, dead_fraction, finetune_loss</c>, those that are there.</returns>
-    public static IReadOnlyDictionary<string, Curve> OfRun(string training, string? finetune = null)
+    /// <param name="rlhf">That of learning from rewards; null for none.</param>
+    /// <returns><c>loss, mse, l0, explained_variance, dead_fraction, finetune_loss, rlhf_reward, rlhf_kl</c>, those that are there.</returns>
+    public static IReadOnlyDictionary<string, Curve> OfRun(string training, string? finetune = null, string? rlhf = null)
     {
         var curves = new Dictionary<string, Curve>(Read(training, "loss", "mse", "l0", "explained_variance", "dead_fraction"));
         if (finetune is not null && Read(finetune, "loss").TryGetValue("loss", out var loss)) curves["finetune_loss"] = loss;
+        if (rlhf is not null)
+            foreach (var (name, curve) in Read(rlhf, "reward", "full_kl")) curves[name == "reward" ? "rlhf_reward" : "rlhf_kl"] = curve;
         return curves;
     }
 

@@ -20,6 +20,9 @@ internal static class KeyFigures
             sentences.Add($"Learning only two numbers per latent moved held-out loss from {Number.Loss(tuned.HeldoutBefore)} to "
                 + $"{Number.Loss(tuned.HeldoutAfter)}"
                 + (tuned.HeldoutNullAfter is { } none ? $"; the same training without a signal ended at {Number.Loss(none)}." : "."));
+        if (r.Rlhf is { HitsRewardedBefore: { } hits, HitsRewardedAfter: { } left } learnt)
+            sentences.Add($"Learning from rewards took the rewarded words from {Number.Text(hits)} to {Number.Text(left)} per 1000 tokens"
+                + (learnt.NullHitsRewardedAfter is { } noise ? $"; rewards without a meaning ended at {Number.Text(noise)}." : "."));
         return Html.Escape(string.Join(" ", sentences));
     }
 

@@ -36,6 +36,8 @@ public static class ReportHtml
             DensitySection.Render(report, charts),
             FeatureSection.Features(report),
             FinetuneSection.Render(report, charts),
+            RlhfSection.Render(report, charts),
+            AnalysisSection.Render(report, charts),
             FeatureSection.MostMoved(report),
             SampleSection.Render(report),
             RunSection.Render(report),

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Parsimony.Files;
+using Parsimony.FineTuning.Analysis;
 
 namespace Parsimony.Reporting;
 
@@ -109,6 +110,9 @@ public sealed record RunReport
 
     /// <summary>What learning the dials from rewards did.</summary>
     public RlhfSummary? Rlhf { get; init; }
+
+    /// <summary>What the dials changed, and what of it is more than noise.</summary>
+    public DialAnalysis? Analysis { get; init; }
 
     /// <summary>Wall-clock seconds of each step, in the order they ran.</summary>
     public IReadOnlyDictionary<string, double>? Seconds { get; init; }
