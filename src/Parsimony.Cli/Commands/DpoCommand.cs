@@ -124,7 +124,7 @@ internal static class DpoCommand
         }
     }
 
-    private static (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut) Pairs(LoadedModel model, DpoCommandOptions options, Terminal terminal)
+    internal static (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut) Pairs(LoadedModel model, DpoCommandOptions options, Terminal terminal)
     {
         var reading = options.Pairs with { SequenceLength = Math.Min(options.Pairs.SequenceLength, model.Model.Config.MaxSequenceLength) };
         IReadOnlyList<PreferencePair> Load(string path)

@@ -146,7 +146,7 @@ internal static class FinetuneCommand
         return plan;
     }
 
-    private static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedModel model, FinetuneOptions options)
+    internal static (List<SftExample> Train, List<SftExample> HeldOut) Examples(LoadedModel model, FinetuneOptions options)
     {
         List<SftExample> Load(string path) => SftExamples.Load(HubCache.Local(path, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Sft.SequenceLength, options.Corpus, options.ChatTemplate);
         return options.HeldOut is { } path ? (Load(options.Data), Load(path))

@@ -85,8 +85,15 @@ internal static class ReportCommand
             Samples = samples,
             Seconds = r.Seconds.With("report", clock),
         });
-        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Path.Combine(run.FineTuning, "metrics.jsonl")), run.Plots);
+        WritePage(report, run);
         return report;
+    }
+
+    /// <summary>Writes report.html and its pictures.</summary>
+    public static void WritePage(RunReport report, RunFolder run)
+    {
+        static string? Metrics(string folder) => Path.Combine(folder, "metrics.jsonl") is var path && File.Exists(path) ? path : null;
+        ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Metrics(run.FineTuning), Metrics(run.Rlhf)), run.Plots);
     }
 
     private static DialMovement Movement(LoadedSae sae, FeatureDials dials, IReadOnlyList<int[]> contexts)

@@ -205,7 +205,7 @@ internal static class RlhfCommand
         };
     }
 
-    private static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedModel model, RlhfOptions options, Terminal terminal)
+    internal static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedModel model, RlhfOptions options, Terminal terminal)
     {
         var read = RolloutPrompts.Load(HubCache.Local(options.Prompts, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Prompting);
         if (read.TooLong + read.Truncated > 0)

@@ -13,9 +13,9 @@ internal enum RandomUse
     Rewards = 6,
     Measuring = 7,
     Birth = 8,
-    Neurons = 20,
-    BestOfN = 21,
-    Controls = 8,
+    Controls = 9,
+    Neurons = 10,
+    BestOfN = 11,
 }
 
 /// <summary>

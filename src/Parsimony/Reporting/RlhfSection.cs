@@ -8,8 +8,7 @@ internal static class RlhfSection
     {
         if (r.Rlhf is not { } learnt) return null;
         return new Section("rlhf", "Learnt from rewards", $"""
-            <p class="note">{Html.Escape(learnt.Algorithm.ToUpperInvariant())} on what the model itself says, {Number.Count(learnt.Steps)} steps; of {Number.Count(learnt.TrainableParameters)} numbers,
-            two per latent, the dials of {Number.Count(learnt.LatentsChanged)} latents moved.{(learnt.Task is { } task ? $" The task: {Html.Escape(task.TrimEnd('.'))}." : "")}</p>
+            <p class="note">{How(learnt)}{(learnt.Task is { } task ? $" The task: {Html.Escape(task.TrimEnd('.'))}." : "")}</p>
             <div class="pair">
             {Hits(learnt)}
             {Price(learnt)}
@@ -18,6 +17,11 @@ internal static class RlhfSection
             </div>
             """);
     }
+
+    private static string How(RlhfSummary r) => r.Steps == 0 && r.Method is null ? $"Nothing was learned: {Html.Escape(r.Algorithm.Replace('_', ' '))}, for comparison."
+        : $"{Html.Escape(r.Algorithm.ToUpperInvariant())} on what the model itself says, {Number.Count(r.Steps)} steps; "
+            + (r.LatentsChanged is { } changed ? $"of {Number.Count(r.TrainableParameters)} numbers, two per latent, the dials of {Number.Count(changed)} latents moved."
+                : $"{Number.Count(r.TrainableParameters)} numbers of {Html.Escape(r.Method ?? "an adapter")}.");
 
     private static string Hits(RlhfSummary r)
     {
@@ -51,7 +55,7 @@ internal static class RlhfSection
         (string Name, double? Before, double After)[] rows =
         [
             .. r.PerplexityAfter is { } perplexity ? [("perplexity of held-out text", r.PerplexityBefore, perplexity)] : Array.Empty<(string, double?, double)>(),
-            ("KL to the model without dials <small>nats per continuation</small>", null, r.Kl),
+            .. r.Kl is { } kl ? [("KL to the model at rest <small>nats per continuation</small>", null, kl)] : Array.Empty<(string, double?, double)>(),
             ("distinct pairs of tokens", r.DistinctPairsBefore, r.DistinctPairsAfter), ("length of a continuation <small>tokens</small>", r.LengthBefore, r.LengthAfter),
         ];
         var lines = rows.Select(row => $"<tr><th scope=\"row\">{row.Name}</th><td>{(row.Before is { } before ? Number.Text(before) : "")}</td><td>{Number.Text(row.After)}</td></tr>");

@@ -86,7 +86,7 @@ public sealed class OptionBinderTests : IDisposable
     [InlineData("--d-sae is '9999999999'; expected a whole number.", "m", "--d-sae", "9999999999")]
     [InlineData("--learning-rate is 'fast'; expected a number.", "m", "--learning-rate", "fast")]
     [InlineData("--decoder-constraint is 'none'; expected one of renormalise, project_and_renormalise.", "m", "--decoder-constraint", "none")]
-    [InlineData("options: hook: 'layer1' is not a hook point. Write blocks.<layer>.<site>; sites: resid_pre, attn_out, mlp_in, mlp_pre, mlp_post, mlp_out, resid_post.",
+    [InlineData("options: hook: 'layer1' is not a hook point. Write blocks.<layer>.<site>; sites: resid_pre, attn_in, attn_qkv, attn_z, attn_out, mlp_in, mlp_pre, mlp_post, mlp_out, resid_post.",
         "m", "--hook", "layer1")]
     [InlineData("learning_rate is -1; it must be above 0.", "m", "--learning-rate", "-1")]
     [InlineData("MODEL must be given, on the command line or as a key of a --config file.", "--seed", "1")]

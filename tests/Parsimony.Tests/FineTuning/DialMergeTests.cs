@@ -16,10 +16,10 @@ public sealed class DialMergeTests
         using var scope = NewDisposeScope();
         using var model = Some.Model();
         using var sae = TinySae.Random();
-        var c = randn(TinySae.DSae) * 2;
+        var c = Drawn.Normal(1, TinySae.DSae) * 2;
         c[0] = 0;
         c[1] = -1;
-        using var dials = FeatureDials.Of(TinySae.At, c, randn(TinySae.DSae));
+        using var dials = FeatureDials.Of(TinySae.At, c, Drawn.Normal(2, TinySae.DSae));
         using var merged = DialMerge.Into(sae, dials);
         var tokens = Some.Tokens();
         var dialled = model.Forward(tokens, dials.Splice(sae, SpliceMode.Replace));
@@ -27,7 +27,7 @@ public sealed class DialMergeTests
         Assert.True(TinySae.Distance(dialled, plain) < 1e-4);
         Assert.True(TinySae.Distance(dialled, model.Forward(tokens, Taps.Splice(TinySae.At, sae))) > 0.01);
 
-        var x = randn(50, TinySae.DModel);
+        var x = Drawn.Normal(3, 50, TinySae.DModel);
         var latents = (c * sae.PreActivations(x) + dials.Shift()).clamp_min(0);
         Assert.True(TinySae.Distance(latents, merged.Encode(x)) < 1e-5);
     }

@@ -33,7 +33,7 @@ internal sealed class SomeAnalysis : IDisposable
     {
         using var scope = NewDisposeScope();
         using var dials = SomePolicy.Dials();
-        return DialChange.Of(dials.Scale(), dials.Shift).Without(Enumerable.Range(0, AtRest)).Along(size);
+        return DialChange.Of(dials.Scale(), dials.Shift()).Without(Enumerable.Range(0, AtRest)).Along(size);
     }
 
     /// <summary>Examples of different lengths, with and without a prompt.</summary>

@@ -36,7 +36,7 @@ public sealed class BaselineTests
         using var model = Pythia69();
         using var ia3 = new Ia3Adapter(model, [.. Enumerable.Range(0, 32)]);
         Assert.Equal(917_504, ia3.TrainableParameters);
-        using var dense = Baseline.Create(new BaselineOptions { Targets = [LinearTarget.AttnOut], Budget = 32_768 }, model, At);
+        using var dense = Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora, Targets = [LinearTarget.AttnOut], Budget = 32_768 }, model, At);
         Assert.Equal((4, 32_768), (((LoraAdapter)dense).Rank, dense.TrainableParameters));
         using var bitFit = Baseline.Create(new BaselineOptions { Method = BaselineMethod.Bias, Norms = true, Budget = 32_768 }, model, At);
         Assert.Equal(45_056, bitFit.TrainableParameters);
@@ -61,7 +61,7 @@ public sealed class BaselineTests
     public void The_rank_is_the_one_that_comes_nearest_to_the_budget(long budget, int rank, long count)
     {
         using var model = Some.Model();
-        using var lora = (LoraAdapter)Baseline.Create(new BaselineOptions { Budget = budget }, model, At);
+        using var lora = (LoraAdapter)Baseline.Create(new BaselineOptions { Method = BaselineMethod.Lora, Budget = budget }, model, At);
         Assert.Equal((rank, count), (lora.Rank, lora.TrainableParameters));
     }
 

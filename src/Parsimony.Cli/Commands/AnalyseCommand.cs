@@ -1,0 +1,128 @@
+using System.CommandLine;
+using System.ComponentModel;
+using System.Diagnostics;
+using Parsimony.Cli.Runs;
+using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
+using Parsimony.Reporting;
+using Parsimony.Splicing;
+using Parsimony.Training;
+using TorchSharp;
+
+namespace Parsimony.Cli.Commands;
+
+/// <summary>Options of <c>parsimony analyse</c>.</summary>
+internal sealed record AnalyseOptions
+{
+    [Positional]
+    [Description("run folder in which dials were learned")]
+    public required string Run { get; init; }
+
+    [Description("which of the run's trainings: finetune, dpo or rlhf [default: the one that was done last]")]
+    public LearnedBy? Of { get; init; }
+
+    [Description("null runs of the same budget to compare with, each with another seed; the run's own counts as one")]
+    public int NullRuns { get; init; } = 3;
+
+    [Description("examples to analyse on and to ask who pushed a feature, each; the first ones")]
+    public int Examples { get; init; } = 256;
+
+    [Description("continuations to analyse a training from rewards on, half of them without the dials")]
+    public int Continuations { get; init; } = 512;
+
+    [Description("text to measure perplexity on [default: the run's own held-out text]")]
+    public string? HeldOut { get; init; }
+
+    [Description("SAE folder: retrained on the tuned model, to compare decoder directions with")]
+    public string? Retrained { get; init; }
+
+    [Description("run folders of rlhf by other methods on the same task, for the picture of gain against cost")]
+    public string[] Against { get; init; } = [];
+
+    public AnalysisOptions Analysis { get; init; } = new();
+
+    /// <summary>These options, checked.</summary>
+    public AnalyseOptions Validated()
+    {
+        var faults = new OptionFaults();
+        faults.Check(NullRuns >= 0, "null_runs", NullRuns, "0 or more");
+        faults.Check(Examples >= 2, "examples", Examples, "2 or more");
+        faults.Check(Continuations >= 4, "continuations", Continuations, "4 or more");
+        faults.ThrowIfAny("the options of analyse");
+        return this;
+    }
+}
+
+/// <summary><c>parsimony analyse</c>: what fine-tuning only the dials changed, what of it is more than noise, and what it cost.</summary>
+internal static class AnalyseCommand
+{
+    public static Command Create() => CliCommand.Create<AnalyseOptions>(
+        "analyse", "Says which features a fine-tuning changed, what each contributed, and what of it is more than noise; adds to report.json and report.html.",
+        (options, terminal) =>
+        {
+            var run = RunFolder.Existing(options.Run);
+            var report = Run(options, run, terminal);
+            ReportCommand.WritePage(report, run);
+            terminal.Say($"report: {run.Html}");
+            return report;
+        },
+        ["parsimony analyse runs/demo", "parsimony analyse runs/demo --of rlhf --null-runs 5 --against runs/lora runs/best-of-4"]);
+
+    /// <summary>Analyses, adds to report.json.</summary>
+    public static RunReport Run(AnalyseOptions options, RunFolder run, Terminal terminal)
+    {
+        var clock = Stopwatch.StartNew();
+        terminal.WhenInterrupted = $"Null runs that are done stay in {run.Folder}; the same command goes on from them.";
+        using var learned = Learned.Open(run, options.Of, terminal);
+        var spliced = learned.Dials.Saes[0];
+        if (learned.Dials.Saes.Count > 1) terminal.Note([$"The dials are on {learned.Dials.Saes.Count} hook points; those at {spliced.At} are analysed, with the others at rest."]);
+        if (learned.Dials.Positions is not TokenPositions.All) throw new InvalidDataException("the dials act at some positions only; they can be analysed where they act at all.");
+        using var prefixes = new PrefixCache(learned.Model, spliced.At, 1L << 30);
+        var seam = new DialSeam(prefixes, spliced.Sae, learned.Dials.Options.Mode);
+        var change = Change(learned.Dials);
+        var nulls = Enumerable.Range(0, options.NullRuns).Select(i =>
+        {
+            using var noise = learned.NullRun(i, terminal);
+            return Change(noise);
+        }).ToList();
+        var (objective, learntFrom, texts) = learned.Objective(seam, change, options, terminal);
+        using var retrained = options.Retrained is { } folder ? LoadedSae.Open(folder, learned.Saes.Model) : null;
+        using var progress = terminal.Progress("analyse", 100, "%");
+        var analysis = new DialAnalyser(seam, options.Analysis).Analyse(new AnalysisSubject
+        {
+            Change = change,
+            Objective = objective,
+            Texts = texts,
+            LearntFrom = learntFrom,
+            Nulls = nulls,
+            HeldOutText = HeldOut(learned, seam, options),
+            Retrained = retrained?.Sae,
+        }, progress.From<AnalysisProgress>(p => 100L * p.Done / p.Passes, p => p.Stage), terminal.Interrupted);
+        progress.Dispose();
+        foreach (string sentence in analysis.Sentences) terminal.Say(sentence);
+        if (options.Against.Length > 0) analysis = analysis with
+        {
+            Pareto = Pareto.Of([Point(run.Folder, run.Report), .. options.Against.Select(other => Point(other, RunFolder.Existing(other).Report))]),
+        };
+        return run.Update(report => report with { Analysis = analysis, Seconds = report.Seconds.With("analyse", clock) });
+    }
+
+    private static DialChange Change(DialAdapter adapter)
+    {
+        using var noGradient = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        return DialChange.Of(adapter.Dials[0].Scale(), adapter.Dials[0].Shift());
+    }
+
+    private static LossObjective? HeldOut(Learned learned, DialSeam seam, AnalyseOptions options) => (options.HeldOut ?? learned.HeldOutText) is not { } text ? null
+        : new LossObjective(seam, [.. learned.Saes.Model.Pack(text, new Text.TextOptions(), Math.Min(128, learned.Model.Config.MaxSequenceLength), options.Examples).Select(c => new SftExample(c, 1))], "held-out text");
+
+    /// <summary>A training from rewards by what its report says it gained, in hits per 1000 tokens, and cost, in perplexity.</summary>
+    private static ParetoPoint Point(string folder, RunReport report)
+    {
+        string Missing(string what) => $"'{folder}' has no {what} in its report.json, so it cannot stand beside another. Repeat it with rlhf.";
+        var r = report.Rlhf ?? throw new InvalidDataException(Missing("training from rewards"));
+        if (r.HitsRewardedBefore is not { } before || r.HitsRewardedAfter is not { } after) throw new InvalidDataException(Missing("hits of a word list"));
+        return new ParetoPoint(r.Method ?? r.Algorithm, r.PerplexityAfter ?? throw new InvalidDataException(Missing("perplexity (--held-out)")), before - after, r.TrainableParameters);
+    }
+}

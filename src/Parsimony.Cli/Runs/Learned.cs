@@ -1,0 +1,156 @@
+using Parsimony.Cli.Commands;
+using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
+using Parsimony.FineTuning.Baselines;
+using Parsimony.FineTuning.Policy;
+using Parsimony.FineTuning.Preference;
+using Parsimony.Models;
+
+namespace Parsimony.Cli.Runs;
+
+/// <summary>By what dials were learned.</summary>
+internal enum LearnedBy
+{
+    Finetune,
+    Dpo,
+    Rlhf,
+}
+
+/// <summary>A training that is done, opened again as it was: its model, SAEs and dials, its null runs, and what it was for.</summary>
+internal sealed class Learned : IDisposable
+{
+    private readonly FinetuneOptions? finetune;
+    private readonly DpoCommandOptions? dpo;
+    private readonly RlhfOptions? rlhf;
+    private readonly RunFolder run;
+
+    private Learned(RunFolder run, LearnedBy by, Terminal terminal)
+    {
+        (this.run, By) = (run, by);
+        T Recalled<T>(string command) where T : class => run.Recall<T>(command) ?? throw new InvalidDataException($"'{run.Folder}' does not say how its dials were learned: config.json has no '{command}'.");
+        if (by is LearnedBy.Finetune) finetune = Recalled<FinetuneOptions>("finetune");
+        else if (by is LearnedBy.Dpo) dpo = Recalled<DpoCommandOptions>("dpo");
+        else rlhf = Recalled<RlhfOptions>("rlhf");
+        if ((finetune?.Baseline ?? dpo?.Baseline ?? rlhf!.Baseline).Method is not BaselineMethod.Dials) throw new InvalidDataException(
+            $"'{run.Folder}' learned a baseline; what single features contributed can only be said of dials. Name it with --against to compare.");
+        Saes = LoadedSaes.Open(finetune?.Sae ?? dpo?.Sae ?? rlhf!.Sae, finetune?.Model ?? dpo?.Model ?? rlhf?.Model, finetune?.Load ?? dpo?.Load ?? rlhf!.Load);
+        try
+        {
+            terminal.Note(Saes.Model.Notes);
+            Dials = Saes.Load(Adapter(run, by));
+        }
+        catch
+        {
+            Saes.Dispose();
+            throw;
+        }
+    }
+
+    public LearnedBy By { get; }
+
+    public LoadedSaes Saes { get; }
+
+    public DialAdapter Dials { get; }
+
+    public Transformer Model => Saes.Model.Model;
+
+    /// <summary>The text whose perplexity the training was measured by; null: none.</summary>
+    public string? HeldOutText => rlhf?.HeldOut;
+
+    /// <summary>Opens what a run learned.</summary>
+    /// <param name="run">The run folder.</param>
+    /// <param name="by">By which training; null: the last of those that left an adapter.</param>
+    /// <param name="terminal">For notes.</param>
+    /// <exception cref="InvalidDataException">The run has learned no dials, or not so.</exception>
+    public static Learned Open(RunFolder run, LearnedBy? by, Terminal terminal)
+    {
+        LearnedBy[] there = [.. Enum.GetValues<LearnedBy>().Where(b => Directory.Exists(Adapter(run, b)))];
+        if (there.Length == 0 || (by is { } wanted && !there.Contains(wanted))) throw new InvalidDataException(
+            $"'{run.Folder}' has no dials learned by {(by?.ToString() ?? "finetune, dpo or rlhf").ToLowerInvariant()}; it has some by: {(there.Length == 0 ? "none" : string.Join(", ", there).ToLowerInvariant())}.");
+        return new Learned(run, by ?? there.MaxBy(b => File.GetLastWriteTimeUtc(Path.Combine(Adapter(run, b), "adapter_config.json"))), terminal);
+    }
+
+    /// <summary>The dials of a null run of the same budget; what was trained before is not trained again.</summary>
+    /// <param name="index">Which, from 0; the first is the run's own.</param>
+    /// <param name="terminal">Shows the progress.</param>
+    public DialAdapter NullRun(int index, Terminal terminal)
+    {
+        var adapter = new DialAdapter(Model, Saes.Spliced, finetune?.Dials ?? dpo?.Dials ?? rlhf!.Dials);
+        try
+        {
+            string Folder(string first) => index == 0 ? first : $"{first}-{index + 1}";
+            string name = $"null run {index + 1}";
+            if (finetune is not null)
+            {
+                var sft = finetune.Sft with { ShuffleLabels = true, Seed = finetune.Sft.Seed + index };
+                using var progress = terminal.Progress(name, sft.Steps, "steps");
+                new SftTrainer(Model, adapter, sft).Train(FinetuneCommand.Examples(Saes.Model, finetune).Train, [], Folder(run.NullRun),
+                    progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}"), terminal.Interrupted);
+            }
+            else if (dpo is not null)
+            {
+                var options = dpo.Dpo with { ShuffleLabels = true, Seed = dpo.Dpo.Seed + index };
+                using var progress = terminal.Progress(name, options.Steps, "steps");
+                new DpoTrainer(Model, adapter, options).Train(DpoCommand.Pairs(Saes.Model, dpo, terminal).Train, [], Folder(run.DpoNull),
+                    progress.From<DpoProgress>(p => p.Step, p => $"loss {p.Loss:0.000}"), terminal.Interrupted);
+            }
+            else
+            {
+                var policy = rlhf!.Policy with { NullRewards = NullRewards.Shuffle, Seed = rlhf.Policy.Seed + index };
+                using var progress = terminal.Progress(name, policy.Steps, "steps");
+                using var judges = rlhf.AllRewards().Create(Model, Saes.Model.Tokenizer);
+                new PolicyTrainer(Model, adapter, Saes.Model.Tokenizer, policy).Train(RlhfCommand.Prompts(Saes.Model, rlhf, terminal).Learnt, judges, Folder(run.RlhfNull),
+                    progress.From<PolicyProgress>(p => p.Step, p => $"reward {p.Reward:0.000}"), terminal.Interrupted);
+            }
+            return adapter;
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What the dials are for on what was not learned from, the same on what was, and texts to look at latents on.</summary>
+    public (IObjective Objective, IObjective? LearntFrom, IReadOnlyList<int[]> Texts) Objective(DialSeam seam, DialChange change, AnalyseOptions options, Terminal terminal)
+    {
+        if (finetune is not null)
+        {
+            var (train, heldOut) = FinetuneCommand.Examples(Saes.Model, finetune);
+            var measured = new LossObjective(seam, [.. (heldOut.Count == 0 ? train : heldOut).Take(options.Examples)], heldOut.Count == 0 ? "training loss" : "held-out loss");
+            return (measured, new LossObjective(seam, [.. train.Take(options.Examples)], "training loss"), [.. measured.Rows.Select(r => r.Tokens)]);
+        }
+        if (dpo is not null)
+        {
+            var (train, heldOut) = DpoCommand.Pairs(Saes.Model, dpo, terminal);
+            PreferenceObjective Of(IReadOnlyList<PreferencePair> pairs, string name) => new(seam, [.. pairs.Take(options.Examples)], dpo.Dpo.Beta, options.Analysis.BatchSize, name, terminal.Interrupted);
+            var measured = Of(heldOut.Count == 0 ? train : heldOut, heldOut.Count == 0 ? "preference loss" : "held-out preference loss");
+            return (measured, Of(train, "preference loss of what was learned from"), [.. measured.Rows.Select(r => r.Tokens)]);
+        }
+        var (_, asked) = RlhfCommand.Prompts(Saes.Model, rlhf!, terminal);
+        using var judges = rlhf!.AllRewards().Create(Model, Saes.Model.Tokenizer);
+        using var progress = terminal.Progress("continuations", options.Continuations, "texts");
+        var said = RolloutSampler.Sample(seam, change, Saes.Model.Tokenizer, asked, judges, new RolloutObjectiveOptions
+        {
+            Continuations = options.Continuations / 2 * 2,
+            MaxNewTokens = rlhf.Policy.MaxNewTokens,
+            Temperature = rlhf.Policy.Temperature,
+            KlCoefficient = rlhf.Policy.KlCoefficient,
+            Seed = rlhf.Policy.Seed,
+        }, progress.From<int>(n => n), terminal.Interrupted);
+        return (said, null, [.. said.Rows.Select(r => r.Tokens)]);
+    }
+
+    private static string Adapter(RunFolder run, LearnedBy by) => by switch
+    {
+        LearnedBy.Finetune => run.Adapter,
+        LearnedBy.Dpo => run.DpoAdapter,
+        _ => run.RlhfAdapter,
+    };
+
+    public void Dispose()
+    {
+        Dials.Dispose();
+        Saes.Dispose();
+    }
+}
