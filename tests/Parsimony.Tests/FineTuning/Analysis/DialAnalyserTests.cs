@@ -85,7 +85,7 @@ public sealed class DialAnalyserTests : IDisposable
     {
         // Dials that nobody learnt, smaller than those of the null runs.
         var a = new DialAnalyser(some.Seam, Small).Analyse(Subject(SomeAnalysis.Change(0.02)));
-        Assert.Contains(a.Sentences, s => s.StartsWith("Nothing here is beyond noise", StringComparison.Ordinal));
+        Assert.Contains(a.Sentences, s => s.StartsWith("Nothing here is beyond the null runs", StringComparison.Ordinal));
         Assert.Empty(a.Significant);
         Assert.All(a.Features, f => Assert.False(f.Significant || f.BeyondNull!.Value));
         var alone = new DialAnalyser(some.Seam, Small).Analyse(Subject(SomeAnalysis.Change(0.02)) with { Nulls = [] });
