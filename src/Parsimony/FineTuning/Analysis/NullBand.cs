@@ -42,7 +42,7 @@ public sealed record NullBand
     /// <summary>The verdict in words.</summary>
     public string Sentence => AnyMoved
         ? $"{Beyond.Length} latents moved farther than {100 * Quantile:0.##} % of the latents of {Count}; without a signal it is {Span}."
-        : $"Nothing here is beyond noise: {Beyond.Length} latents moved farther than {100 * Quantile:0.##} % of the latents of {Count}, and without a signal it is {Span}.";
+        : $"Nothing here is beyond {(Runs == 1 ? "the null run" : "the null runs")}: {Beyond.Length} latents moved farther than {100 * Quantile:0.##} % of the latents of {Count}, and without a signal it is {Span}.";
 
     private string Count => Runs == 1 ? "the null run" : $"{Runs} null runs";
 

@@ -24,7 +24,7 @@ public sealed class NullBandTests
         int called = Enumerable.Range(0, 40).Count(i => NullBand.Of(Noise(100 + i), [Noise(3 * i), Noise(3 * i + 1), Noise(3 * i + 2)]).AnyMoved);
         Assert.InRange(called, 3, 18);                                           // a quarter of 40 is expected
         var band = NullBand.Of(Noise(0), [Noise(0), Noise(1)]);
-        Assert.StartsWith("Nothing here is beyond noise: ", NullBand.Of([.. Noise(0).Select(m => m * 0.5)], [Noise(1), Noise(2)]).Sentence, StringComparison.Ordinal);
+        Assert.StartsWith("Nothing here is beyond the null runs: ", NullBand.Of([.. Noise(0).Select(m => m * 0.5)], [Noise(1), Noise(2)]).Sentence, StringComparison.Ordinal);
         Assert.Equal(2, band.BeyondInNull.Length);
     }
 
