@@ -1,7 +1,6 @@
 using Parsimony.Cli.Commands;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Analysis;
-using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Preference;
 using Parsimony.Models;
@@ -31,8 +30,6 @@ internal sealed class Learned : IDisposable
         if (by is LearnedBy.Finetune) finetune = Recalled<FinetuneOptions>("finetune");
         else if (by is LearnedBy.Dpo) dpo = Recalled<DpoCommandOptions>("dpo");
         else rlhf = Recalled<RlhfOptions>("rlhf");
-        if ((finetune?.Baseline ?? dpo?.Baseline ?? rlhf!.Baseline).Method is not BaselineMethod.Dials) throw new InvalidDataException(
-            $"'{run.Folder}' learned a baseline; what single features contributed can only be said of dials. Name it with --against to compare.");
         Saes = LoadedSaes.Open(finetune?.Sae ?? dpo?.Sae ?? rlhf!.Sae, finetune?.Model ?? dpo?.Model ?? rlhf?.Model, finetune?.Load ?? dpo?.Load ?? rlhf!.Load);
         try
         {

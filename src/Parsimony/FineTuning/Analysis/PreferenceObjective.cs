@@ -7,7 +7,7 @@ namespace Parsimony.FineTuning.Analysis;
 
 /// <summary>
 /// DPO's loss on pairs, <c>mean of -ln sigma(beta h)</c> with h how much more than the reference the dials prefer the chosen completion (<see cref="SigmoidLoss"/>), and, only
-/// watched, h itself and the share of pairs in which it is above 0.
+/// watched, h itself and the exact KL to the reference at the chosen completions' tokens.
 /// </summary>
 public sealed class PreferenceObjective : IObjective
 {
@@ -48,7 +48,7 @@ public sealed class PreferenceObjective : IObjective
     public IReadOnlyList<int> Groups => [.. Enumerable.Range(0, chosen.Length)];
 
     /// <inheritdoc/>
-    public IReadOnlyList<ObjectivePart> Parts { get; } = [new("loss", 1, "nats per pair"), new("margin", 0, "nats per pair")];
+    public IReadOnlyList<ObjectivePart> Parts { get; } = [new("loss", 1, "nats per pair"), new("margin", 0, "nats per pair"), new("kl", 0, "nats per target", Score: 1)];
 
     /// <summary>The chosen completions with their prompts.</summary>
     public IReadOnlyList<SftExample> Rows => chosen;
@@ -57,6 +57,7 @@ public sealed class PreferenceObjective : IObjective
     public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap)
     {
         using var scope = NewDisposeScope();
+        if (score == 1) return seam.Kl([.. examples.Select(i => chosen[i])], tap).MoveToOuterDisposeScope();
         Tensor Of(SftExample[] side) => seam.LogProbs([.. examples.Select(i => side[i])], tap, temperature: 1);
         var apart = Of(chosen) - Of(rejected);                                                   // [batch]
         return (apart - tensor(examples.Select(i => reference[i]).ToArray(), device: apart.device)).MoveToOuterDisposeScope();
@@ -67,12 +68,15 @@ public sealed class PreferenceObjective : IObjective
     {
         double[] h = drawn is null ? scores[0] : [.. drawn.Select(i => scores[0][i])];
         double loss = h.Average(x => Softplus(-beta * x));
-        return new ObjectiveValue(loss, new Dictionary<string, double> { ["loss"] = loss, ["margin"] = h.Average() });
+        int[] all = [.. drawn ?? Enumerable.Range(0, chosen.Length)];
+        double kl = all.Sum(i => scores[1][i]) / all.Sum(i => (double)chosen[i].Targets);
+        return new ObjectiveValue(loss, new Dictionary<string, double> { ["loss"] = loss, ["margin"] = h.Average(), ["kl"] = kl });
     }
 
     /// <inheritdoc/>
     public double[] Slopes(int part, IReadOnlyList<double[]> scores) =>
-        [.. scores[0].Select(h => (part == 0 ? -beta / (1 + Math.Exp(beta * h)) : 1) / chosen.Length)];
+        part == 2 ? [.. Enumerable.Repeat(1.0 / chosen.Sum(e => (long)e.Targets), chosen.Length)]
+            : [.. scores[0].Select(h => (part == 0 ? -beta / (1 + Math.Exp(beta * h)) : 1) / chosen.Length)];
 
     private static double Softplus(double x) => Math.Max(x, 0) + Math.Log(1 + Math.Exp(-Math.Abs(x)));
 }

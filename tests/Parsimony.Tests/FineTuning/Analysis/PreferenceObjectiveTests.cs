@@ -33,11 +33,12 @@ public sealed class PreferenceObjectiveTests
         Assert.Equal(measured.Loss, value.Total, 1e-5);
         Assert.Equal(measured.Margin / 0.5, value.Parts["margin"], 1e-4);
 
-        double[] scores = [0.3, -2, 1.1];
-        double[] slopes = objective.Slopes(0, [scores]);
+        Assert.True(value.Parts["kl"] > 0);
+        double[] scores = [0.3, -2, 1.1], none = [0, 0, 0];
+        double[] slopes = objective.Slopes(0, [scores, none]);
         for (int i = 0; i < 3; i++)
         {
-            double At(double h) => objective.Combine([[.. scores.Select((s, j) => j == i ? s + h : s)]]).Total;
+            double At(double h) => objective.Combine([[.. scores.Select((s, j) => j == i ? s + h : s)], none]).Total;
             Assert.Equal((At(1e-5) - At(-1e-5)) / 2e-5, slopes[i], 1e-8);
         }
     }
