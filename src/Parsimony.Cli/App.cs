@@ -18,7 +18,7 @@ internal static class App
     private static Command[] Commands() =>
     [
         DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), RlhfCommand.Create(),
-        ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
+        IndexCommand.Create(), ShowCommand.Create(), ReportCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
     ];
 
     /// <summary>Runs one command line.</summary>
