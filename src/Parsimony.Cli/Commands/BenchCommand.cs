@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using Parsimony.Bench;
+using Parsimony.Cli.Runs;
 
 namespace Parsimony.Cli.Commands;
 
@@ -37,7 +38,26 @@ internal static class BenchCommand
         bench.Add(CliCommand.Create<HarvestBenchOptions>(
             "harvest", "Times the harvest of layer 1's MLP at Pythia 70M's shape: the straightforward forward, the products alone and ours; and a sweep over all layers.", RunHarvest,
             ["parsimony bench harvest", "parsimony bench harvest --json"]));
+        bench.Add(CliCommand.Create<IndexBenchOptions>(
+            "index", "Times the making of a feature index beside the plain harvest of the same activations, and tells its size.", RunIndex,
+            ["parsimony bench index --json", "parsimony bench index --d-sae 131072 --tokens 4096 --rounds 1"]));
         return bench;
+    }
+
+    private static object RunIndex(IndexBenchOptions options, Terminal terminal)
+    {
+        options.Validated();
+        using var model = LoadedModel.Open(options.Model);
+        var contexts = model.Pack(options.Text ?? Path.Combine(model.Folder, "corpus.txt"), new(), options.SequenceLength, options.Tokens / options.SequenceLength);
+        IndexBenchRow row;
+        using (var progress = terminal.Progress("bench index", options.Rounds + 1L, "rounds"))
+            row = IndexBench.Measure(model.Model, contexts, options, round => progress.Report(round), terminal.Interrupted);
+        terminal.Table(["index/harvest#", "index/harvest and encoder#", "whole/harvest#", "tokens/s#", "harvest tokens/s#", "bytes a latent#", "state MB#", "peak MB#", "foreign#"],
+        [
+            [Text(row.IndexRatio, "0.00"), Text(row.EncodedRatio, "0.00"), Text(row.BuildRatio, "0.00"), Progress.Amount(row.TokensPerSecond), Progress.Amount(row.HarvestTokensPerSecond),
+                Text(row.BytesPerLatent, "0"), Text(row.StateBytes / 1e6, "0"), row.PeakBytes is { } peak ? Text(peak / 1e6, "0") : "-", Text(row.ForeignLoad, "0 %")],
+        ]);
+        return row;
     }
 
     private static object RunHarvest(HarvestBenchOptions options, Terminal terminal)

@@ -37,17 +37,15 @@ internal sealed unsafe class CoactiveNeighbours
     private void Find(int latent, int[] shared)
     {
         var mine = Of(latent);
-        var met = new List<int>();
-        foreach (ulong entry in mine)
-            for (long at = starts[(uint)entry]; at < starts[(uint)entry + 1]; at++)
-                if (shared[latents[at]]++ == 0) met.Add(latents[at]);
+        fixed (long* start = starts)
+        fixed (int* all = latents, count = shared)
+            foreach (ulong entry in mine)
+                for (int* other = all + start[(uint)entry], end = all + start[(uint)entry + 1]; other < end; other++) count[*other]++;
         var best = new RankedList(state.Coactive + (long)latent * state.Neighbours, state.Neighbours);
-        met.Sort();
-        foreach (int other in met)
-        {
-            if (other != latent) best.Add(other, (float)Jaccard(mine, Of(other), shared[other]));
-            shared[other] = 0;
-        }
+        shared[latent] = 0;
+        for (int other = 0; other < shared.Length; other++)
+            if (shared[other] > 0) best.Add(other, (float)Jaccard(mine, Of(other), shared[other]));
+        Array.Clear(shared);
     }
 
     // Both sketches are complete up to the smaller of the last hashes of those that are full.

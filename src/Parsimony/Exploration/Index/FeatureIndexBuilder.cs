@@ -25,7 +25,7 @@ public readonly record struct IndexProgress(string Stage, long Done, long Total,
 /// </summary>
 public sealed unsafe class FeatureIndexBuilder : IDisposable
 {
-    private const long Encoded = 1 << 21, DirectLogitsAtOnce = 1 << 24;
+    private const long Encoded = 1 << 20, DirectLogitsAtOnce = 1 << 24;
     private readonly string folder, identity;
     private readonly Transformer model;
     private readonly HookPoint at;
@@ -194,7 +194,7 @@ public sealed unsafe class FeatureIndexBuilder : IDisposable
 
     private long Measure(long first)
     {
-        long end = Math.Min(effects!.Latents.Length, first + effects.Group);
+        long end = Math.Min(effects!.Latents.Length, first + MeasuredEffects.Group);
         effects.Measure((int)first, (int)end);
         return end;
     }

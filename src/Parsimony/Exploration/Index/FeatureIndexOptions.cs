@@ -30,9 +30,9 @@ public sealed record FeatureIndexOptions
     [Description("promote and suppress only tokens that occur in the text")]
     public bool OnlyTokensSeen { get; init; } = true;
 
-    /// <summary>Latents whose effect on the next token is measured, those with the largest mean activation times decoder row first; 0: none, default 1024.</summary>
+    /// <summary>Latents whose effect on the next token is measured, those with the largest mean activation times decoder row first; 0: none, default 512.</summary>
     [Description("latents whose effect is measured by taking them out, the strongest first; 0: none")]
-    public int MeasuredLatents { get; init; } = 1024;
+    public int MeasuredLatents { get; init; } = 512;
 
     /// <summary>Of each of them, contexts to measure in, the strongest ones; 1 to 100, default 3.</summary>
     [Description("contexts in which a latent's effect is measured")]

@@ -29,7 +29,7 @@ internal sealed unsafe class IndexState : LatentTable
     /// <summary>Intervals of a latent's activation, all of one width.</summary>
     public const int Intervals = 8;
 
-    private const long SketchBytes = 128 << 20;
+    private const long SketchBytes = 64 << 20;
     private const int LeastSketch = 128;
 
     /// <param name="latents">How many.</param>
@@ -75,7 +75,7 @@ internal sealed unsafe class IndexState : LatentTable
             for (long i = 0; i < (long)latents * each; i++) ((Ranked*)column)[i].Id = -1;
     }
 
-    /// <summary>Firings that a latent's sketch has room for: together they take 128 MiB, or 128 of each latent.</summary>
+    /// <summary>Firings that a latent's sketch has room for: together they take 64 MiB, or 128 of each latent.</summary>
     public static int FiringsOf(int latents, long tokens) => (int)Math.Min(tokens, Math.Max(LeastSketch, SketchBytes / sizeof(ulong) / latents));
 
     /// <summary>Bytes of an <see cref="Example"/> with its window.</summary>

@@ -11,7 +11,7 @@ namespace Parsimony.Exploration.Index;
 /// </summary>
 internal sealed unsafe class LatentPass(IndexState state, ActivationRule rule, FeatureIndexOptions options, int sequenceLength, ThreadTeam team)
 {
-    private const int BlockLatents = 64, TokensInFloat32 = 32;
+    private const int BlockLatents = 64, TokensInFloat32 = 32, RowsAhead = 4;
     private readonly ExampleKeeper examples = new(state, rule, options, sequenceLength);
     private readonly ulong key = SplitMix64.Next(unchecked((ulong)options.Seed));
     private float* pre, activations;
@@ -53,6 +53,7 @@ internal sealed unsafe class LatentPass(IndexState state, ActivationRule rule, F
                 {
                     long row = ((long)c * sequenceLength + t) * state.Latents + first;
                     float* z = pre + row, f = activations is null ? null : activations + row;
+                    if (t + RowsAhead < sequenceLength) Prefetch.ToSecondLevel(z + (long)RowsAhead * state.Latents, latents); // a row is farther than the processor looks ahead by itself
                     int j = 0;
                     for (; j < vectors; j += Vector256<float>.Count)
                     {

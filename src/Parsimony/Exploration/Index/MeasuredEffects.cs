@@ -14,14 +14,14 @@ namespace Parsimony.Exploration.Index;
 internal sealed unsafe class MeasuredEffects(
     IndexState state, Transformer model, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<int[]> contexts, FeatureIndexOptions options, int[] candidates)
 {
-    private const int RowsOfAGroup = 24;
+    /// <summary>Latents done at a time: their rows are sorted by the peak's place, so that rows of one pass are about equally long.</summary>
+    public const int Group = 64;
+
+    private const int RowsOfAPass = 24;
     private const long Encoded = 1 << 24;
 
     /// <summary>The latents that are measured: those whose mean activation times decoder row is largest.</summary>
     public int[] Latents { get; } = Strongest(state, sae, options.MeasuredLatents);
-
-    /// <summary>Latents done at a time.</summary>
-    public int Group { get; } = Math.Max(1, RowsOfAGroup / options.MeasuredContexts);
 
     /// <summary>Measures a group.</summary>
     /// <param name="first">Place of its first latent in <see cref="Latents"/>.</param>
@@ -30,27 +30,39 @@ internal sealed unsafe class MeasuredEffects(
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var rows = new List<(int Latent, int[] Context, int Peak)>();
-        for (int i = first; i < end; i++)
-            for (int c = 0; c < Math.Min(options.MeasuredContexts, state.TopCount[Latents[i]]); c++)
-                rows.Add((Latents[i], contexts[(int)state.TopExample(Latents[i], c)->Context], state.TopExample(Latents[i], c)->Position));
-        int length = rows.Max(row => row.Peak) + 1;
+        var rows = from i in Enumerable.Range(first, end - first)
+                   let shown = Math.Min(options.MeasuredContexts, state.TopCount[Latents[i]])
+                   from c in Enumerable.Range(0, shown)
+                   select new Row(i - first, Latents[i], contexts[(int)Context(i, c)], Peak(i, c), 1f / shown);
+        var change = zeros(end - first, model.Config.DVocab, device: model.Device);
+        var effect = zeros(end - first, device: model.Device);
+        foreach (var pass in rows.OrderBy(row => row.Peak).Chunk(RowsOfAPass)) Add(pass, change, effect);
+        float[] effects = effect.cpu().data<float>().ToArray();
+        for (int i = first; i < end; i++) state.Effect[Latents[i]] = effects[i - first];
+        Keep(first, change);
+    }
+
+    private uint Context(int place, int i) => state.TopExample(Latents[place], i)->Context;
+
+    private int Peak(int place, int i) => state.TopExample(Latents[place], i)->Position;
+
+    private void Add(Row[] rows, Tensor change, Tensor effect)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Numbers(Func<Row, long> of) => tensor(rows.Select(of).ToArray()).to(model.Device);
+        int length = rows[^1].Peak + 1; // no token looks ahead
         var halted = model.RunTo(at, ContextPacker.ToTensor([.. rows.Select(row => row.Context[..length])]));
-        var latents = tensor(rows.Select(row => (long)row.Latent).ToArray()).to(model.Device);
-        var part = Activations(halted.Activation, latents).unsqueeze(-1) * sae.WDec.index_select(0, latents).unsqueeze(1); // [rows, seq, width]
+        var latents = Numbers(row => row.Latent);
+        var part = Activations(halted.Activation, latents).unsqueeze(-1) * sae.WDec.index_select(0, latents).unsqueeze(1);   // [rows, seq, width]
         var residuals = model.ResidualsFrom(halted, [null, (here, x) => here == at ? x - part : x]);
-        var peaks = tensor(rows.Select(row => (long)row.Peak).ToArray()).to(model.Device).view(-1, 1, 1);
+        var peaks = Numbers(row => row.Peak).view(-1, 1, 1);
         Tensor Next(Tensor residual) => log_softmax(model.Unembed(residual.gather(1, peaks.expand(-1, 1, residual.size(2)))), -1)[.., 0]; // [rows, d_vocab]
         var with = Next(residuals[0]);
-        var change = with - Next(residuals[1]);
-        float[] divergence = (with.exp() * change).sum([1L]).cpu().data<float>().ToArray();
-        for (int i = first, row = 0; i < end; i++)
-        {
-            int n = rows.Skip(row).TakeWhile(r => r.Latent == Latents[i]).Count();
-            state.Effect[Latents[i]] = divergence.AsSpan(row, n).ToArray().Average();
-            Keep(Latents[i], change.narrow(0, row, n).mean([0L]));
-            row += n;
-        }
+        var share = tensor(rows.Select(row => row.Share).ToArray()).to(model.Device).unsqueeze(1);
+        var each = (with - Next(residuals[1])) * share;
+        var places = Numbers(row => row.Place);
+        change.index_add_(0, places, each, 1);
+        effect.index_add_(0, places, (with.exp() * each).sum([1L]), 1);
     }
 
     // The latent's activations in each row, [rows, seq]; encoded a few rows at a time.
@@ -67,22 +79,31 @@ internal sealed unsafe class MeasuredEffects(
         return cat(found, 0);
     }
 
-    private void Keep(int latent, Tensor change)
+    private void Keep(int first, Tensor change)
     {
         int count = Math.Min(state.LogitTokens, candidates.Length);
         if (count == 0) return;
-        var named = change.index_select(0, tensor(candidates.Select(id => (long)id).ToArray()).to(change.device));
+        var named = change.index_select(1, tensor(candidates.Select(id => (long)id).ToArray()).to(change.device));
         Put(state.Raised, largest: true);
         Put(state.Lowered, largest: false);
 
         void Put(Ranked* column, bool largest)
         {
             var (values, places) = named.topk(count, -1, largest, sorted: true);
-            float[] value = values.cpu().data<float>().ToArray();
-            long[] place = places.cpu().data<long>().ToArray();
-            for (int i = 0; i < count; i++) column[(long)latent * state.LogitTokens + i] = new Ranked { Id = candidates[place[i]], Value = value[i] };
+            float[] value = values.cpu().contiguous().data<float>().ToArray();
+            long[] place = places.cpu().contiguous().data<long>().ToArray();
+            for (int i = 0; i < value.Length; i++)
+                column[(long)Latents[first + i / count] * state.LogitTokens + i % count] = new Ranked { Id = candidates[place[i]], Value = value[i] };
         }
     }
+
+    /// <summary>A latent in one of its contexts.</summary>
+    /// <param name="Place">In the group.</param>
+    /// <param name="Latent">The latent.</param>
+    /// <param name="Context">The context's tokens.</param>
+    /// <param name="Peak">Where the latent fires most.</param>
+    /// <param name="Share">Of this context in the mean.</param>
+    private sealed record Row(int Place, int Latent, int[] Context, int Peak, float Share);
 
     private static int[] Strongest(IndexState state, ISparseAutoencoder sae, int most)
     {
