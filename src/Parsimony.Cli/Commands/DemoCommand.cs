@@ -58,7 +58,7 @@ internal static class DemoCommand
         terminal.Say("");
         Print(report, terminal);
         if (report.Rlhf is { } rlhf) RlhfCommand.Print(rlhf, run, terminal);
-        terminal.Say($"\na feature: parsimony show feature {report.Features?.FirstOrDefault()?.Latent ?? 0} --run {options.Out}");
+        terminal.Say($"\na feature: parsimony show feature {(report.Features is [var first, ..] ? first.Latent : 0)} --run {options.Out}");
         terminal.Say($"report: {run.Html}   ({clock.Elapsed.TotalSeconds:0} s)");
         return report;
     }
