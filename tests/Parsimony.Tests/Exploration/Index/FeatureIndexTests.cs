@@ -94,6 +94,21 @@ public sealed class FeatureIndexTests : IDisposable
     }
 
     [Fact]
+    public unsafe void Decoder_neighbours_of_a_block_are_those_of_a_search_over_all()
+    {
+        using var sae = Sae("standard");
+        using var whole = new IndexState(DSae, SomeIndex.Options, 1);
+        using var blocks = new IndexState(DSae, SomeIndex.Options, 1);
+        DecoderNeighbours.Find(whole, sae, 0, DSae);
+        foreach (var (first, end) in ((int, int)[])[(0, 5), (5, 26), (26, 27)]) DecoderNeighbours.Find(blocks, sae, first, end);
+        for (int i = 0; i < DSae * 4; i++)
+        {
+            Assert.Equal(whole.Similar[i].Id, blocks.Similar[i].Id);
+            Assert.Equal(whole.Similar[i].Value, blocks.Similar[i].Value, 1e-5);
+        }
+    }
+
+    [Fact]
     public void Direct_logits_are_the_decoder_row_through_the_final_norm_and_the_unembedding()
     {
         using var sae = Sae("standard");
