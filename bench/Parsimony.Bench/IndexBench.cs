@@ -46,6 +46,10 @@ public sealed record IndexBenchOptions
     [Description("latents whose effect is measured")]
     public int MeasuredLatents { get; init; }
 
+    /// <summary>Neighbours kept. Default 8; 0 leaves out both searches, the one by decoder rows taking d_sae² · d_model multiply-adds.</summary>
+    [Description("neighbours to keep")]
+    public int Neighbours { get; init; } = 8;
+
     /// <summary>Rounds, after one to warm up. Default 7.</summary>
     [Description("rounds, after one to warm up")]
     public int Rounds { get; init; } = 7;
@@ -60,6 +64,7 @@ public sealed record IndexBenchOptions
         faults.Check(SequenceLength >= 2, "sequence_length", SequenceLength, "2 or more");
         faults.Check(Tokens >= SequenceLength, "tokens", Tokens, "one context or more");
         faults.Check(MeasuredLatents >= 0, "measured_latents", MeasuredLatents, "0 or more");
+        faults.Check(Neighbours is >= 0 and <= 1000, "neighbours", Neighbours, "0 to 1000");
         faults.Check(Rounds >= 1, "rounds", Rounds, "1 or more");
         faults.ThrowIfAny("The benchmark's options");
         return this;
@@ -116,7 +121,7 @@ public static class IndexBench
                 Directory.Delete(folder, recursive: true);
                 var clock = Stopwatch.StartNew();
                 stages = new Stages();
-                using (var builder = new FeatureIndexBuilder(folder, model, options.Hook, sae, contexts, new("bench"), new() { BatchContexts = BatchContexts, MeasuredLatents = options.MeasuredLatents }))
+                using (var builder = new FeatureIndexBuilder(folder, model, options.Hook, sae, contexts, new("bench"), new() { BatchContexts = BatchContexts, MeasuredLatents = options.MeasuredLatents, Neighbours = options.Neighbours }))
                     made = (builder.Build(stages, cancellation), builder.StateBytes);
                 if (round >= 0) rounds.Add((harvest, encoded, stages.Pass, clock.Elapsed.TotalSeconds));
                 roundDone?.Invoke(round + 1);

@@ -40,7 +40,7 @@ internal static class BenchCommand
             ["parsimony bench harvest", "parsimony bench harvest --json"]));
         bench.Add(CliCommand.Create<IndexBenchOptions>(
             "index", "Times the making of a feature index beside the plain harvest of the same activations, and tells its size.", RunIndex,
-            ["parsimony bench index --json", "parsimony bench index --d-sae 131072 --tokens 4096 --rounds 1"]));
+            ["parsimony bench index --json", "parsimony bench index --d-sae 131072 --density 0.0005 --tokens 2048 --neighbours 0 --rounds 1"]));
         return bench;
     }
 
