@@ -59,6 +59,7 @@ public sealed record FinetuneBenchRow(
 public static class FinetuneBench
 {
     private const int BatchSize = 8, SequenceLength = 128, PromptTokens = 24, NewTokens = 24, Epochs = 4, Minibatches = 4, AtOnce = 32;
+    private const double Density = 0.025;
 
     /// <summary>Measures a model.</summary>
     /// <param name="model">Any, with two layers or more.</param>
@@ -69,13 +70,13 @@ public static class FinetuneBench
     {
         using var scope = NewDisposeScope();
         var at = new HookPoint(model.Config.NLayers / 2, HookSite.MlpOut);
-        using var sae = StandardSae.Create(model.Width(at.Site), options.DSae, seed: 0);
-        using var adapter = new DialAdapter(model, [new(at, sae)], new());
-        using var optimiser = new AdapterOptimiser(adapter, 1e-6, 0);
         var random = new Random(1);
         int[] Tokens(int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(model.Config.DVocab))];
         SftExample[] examples = [.. Enumerable.Range(0, options.Steps * BatchSize).Select(_ => new SftExample(Tokens(SequenceLength), 1))];
         RolloutPrompt[] prompts = [.. Enumerable.Range(0, options.Responses).Select(_ => new RolloutPrompt("", Tokens(PromptTokens)))];
+        using var sae = Sparse(model, at, options.DSae, examples[..Math.Min(examples.Length, 8)]);
+        using var adapter = new DialAdapter(model, [new(at, sae)], new());
+        using var optimiser = new AdapterOptimiser(adapter, 1e-6, 0);
         using var kept = new PrefixCache(model, at, long.MaxValue);
         var rounds = new List<(double Sft, double Ppo, double Generation, double SftRate, double GenerationRate)>();
         var load = new ForeignLoad();
@@ -150,6 +151,17 @@ public static class FinetuneBench
             });
             return AtOnce * NewTokens / seconds;
         }
+    }
+
+    // A newborn SAE of which as many latents fire as of the demo's.
+    private static StandardSae Sparse(Transformer model, HookPoint at, int dSae, SftExample[] examples)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        var sae = StandardSae.Create(model.Width(at.Site), dSae, seed: 0);
+        var z = sae.PreActivations(cat(examples.Select(e => model.Activations(at, tensor(e.Tokens.Select(id => (long)id).ToArray()).unsqueeze(0))).ToList(), 0)).view(-1, dSae);
+        sae.BEnc.sub_(z.kthvalue(Math.Clamp((long)((1 - Density) * z.size(0)), 1, z.size(0)), 0).values);
+        return sae;
     }
 
     private static HookState Whole(Transformer model, HookPoint at, SftBatch batch)

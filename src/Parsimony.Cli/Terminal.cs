@@ -26,6 +26,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool json, C
     /// <summary>The exit code of a command that ends without an exception; 1 when its result is bad news.</summary>
     public int ExitCode { get; set; }
 
+    /// <summary>Whether what is said may have colours: on a terminal, unless NO_COLOR is set.</summary>
+    public bool HasColours => ReferenceEquals(Output, Console.Out) && !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+
     /// <summary>One line for people; nothing under --json.</summary>
     public void Say(string line)
     {

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using Parsimony.Bench;
+using Parsimony.Cli.Runs;
 
 namespace Parsimony.Cli.Commands;
 
@@ -40,13 +41,16 @@ internal static class BenchCommand
         bench.Add(CliCommand.Create<FinetuneBenchOptions>(
             "finetune", "Times fine-tuning the bundled model in its middle layer: what the kept prefix saves an SFT epoch and PPO's updates, and what the cache is worth in generation.", RunFinetune,
             ["parsimony bench finetune", "parsimony bench finetune --json"]));
+        bench.Add(CliCommand.Create<IndexBenchOptions>(
+            "index", "Times the making of a feature index beside the plain harvest of the same activations, and tells its size.", RunIndex,
+            ["parsimony bench index --json", "parsimony bench index --d-sae 131072 --density 0.0005 --tokens 2048 --neighbours 0 --rounds 1"]));
         return bench;
     }
 
     private static object RunFinetune(FinetuneBenchOptions options, Terminal terminal)
     {
         options.Validated();
-        using var model = Runs.LoadedModel.Open(null);
+        using var model = LoadedModel.Open(null);
         FinetuneBenchRow row;
         using (var progress = terminal.Progress("bench finetune", options.Rounds + 1L, "rounds"))
             row = FinetuneBench.Measure(model.Model, options, round => progress.Report(round), terminal.Interrupted);
@@ -54,6 +58,22 @@ internal static class BenchCommand
         [
             [row.Hook, Text(row.SftEpochRatio, "0.00"), Text(row.PpoUpdateRatio, "0.00"), Text(row.GenerationRatio, "0.0"), Progress.Amount(row.SftTokensPerSecond),
                 Progress.Amount(row.GenerationTokensPerSecond), Text(row.ForeignLoad, "0 %")],
+        ]);
+        return row;
+    }
+
+    private static object RunIndex(IndexBenchOptions options, Terminal terminal)
+    {
+        options.Validated();
+        using var model = LoadedModel.Open(options.Model);
+        var contexts = model.Pack(options.Text ?? Path.Combine(model.Folder, "corpus.txt"), new(), options.SequenceLength, options.Tokens / options.SequenceLength);
+        IndexBenchRow row;
+        using (var progress = terminal.Progress("bench index", options.Rounds + 1L, "rounds"))
+            row = IndexBench.Measure(model.Model, contexts, options, round => progress.Report(round), terminal.Interrupted);
+        terminal.Table(["index/harvest#", "index/harvest and encoder#", "whole/harvest#", "tokens/s#", "harvest tokens/s#", "bytes a latent#", "state MB#", "peak MB#", "foreign#"],
+        [
+            [Text(row.IndexRatio, "0.00"), Text(row.EncodedRatio, "0.00"), Text(row.BuildRatio, "0.00"), Progress.Amount(row.TokensPerSecond), Progress.Amount(row.HarvestTokensPerSecond),
+                Text(row.BytesPerLatent, "0"), Text(row.StateBytes / 1e6, "0"), row.PeakBytes is { } peak ? Text(peak / 1e6, "0") : "-", Text(row.ForeignLoad, "0 %")],
         ]);
         return row;
     }

@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using Parsimony.Activations;
 using Parsimony.Cli.Runs;
+using Parsimony.Exploration.Index;
 using Parsimony.FineTuning;
 using Parsimony.Reporting;
 using Parsimony.Training;
@@ -52,11 +53,13 @@ internal static class DemoCommand
         EvaluateCommand.Run(sae, Evaluate(options, model.Folder), run, terminal);
         FinetuneCommand.Run(LoadedSaes.With(sae), Finetune(options, model.Folder), run, terminal);
         if (options.Rlhf) GentlerStories.Run(sae, options, run, terminal);
+        IndexCommand.Run(sae, Index(options), run, terminal);
         var report = ReportCommand.Run(sae, Report(options), run, terminal);
         terminal.Say("");
         Print(report, terminal);
         if (report.Rlhf is { } rlhf) RlhfCommand.Print(rlhf, run, terminal);
-        terminal.Say($"\nreport: {run.Html}   ({clock.Elapsed.TotalSeconds:0} s)");
+        terminal.Say($"\na feature: parsimony show feature {(report.Features is [var first, ..] ? first.Latent : 0)} --run {options.Out}");
+        terminal.Say($"report: {run.Html}   ({clock.Elapsed.TotalSeconds:0} s)");
         return report;
     }
 
@@ -94,6 +97,14 @@ internal static class DemoCommand
         HeldOut = Path.Combine(model, "stories-heldout.txt"),
         Task = "predict stories written today, by a model of books from 1898 to 1924",
         Sft = new SftOptions { Steps = options.FinetuneSteps, LearningRate = 5e-3, CheckpointEverySteps = 50, Seed = options.Seed },
+    };
+
+    /// <summary>Enough text for its rarer latents, and of the effects those of the strongest: a matter of seconds.</summary>
+    private static IndexOptions Index(DemoOptions options) => new()
+    {
+        Sae = options.Out,
+        MaxTokens = 100_000,
+        Index = new FeatureIndexOptions { MeasuredLatents = 64, Seed = options.Seed },
     };
 
     private static ReportOptions Report(DemoOptions options) => new()

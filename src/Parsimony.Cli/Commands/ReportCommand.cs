@@ -1,14 +1,13 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using Parsimony.Autoencoders;
 using Parsimony.Cli.Runs;
 using Parsimony.Exploration;
+using Parsimony.Exploration.Index;
 using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
-using Parsimony.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,10 +20,7 @@ internal sealed record ReportOptions
     [Description("run folder")]
     public required string Run { get; init; }
 
-    [Description("text to find features' contexts in; the default is what the SAE was trained on")]
-    public string? Text { get; init; }
-
-    [Description("contexts of that text to look through at most")]
+    [Description("contexts of the index's text to measure on what fine-tuning moved")]
     public int MaxContexts { get; init; } = 500;
 
     [Description("features to show")]
@@ -40,8 +36,6 @@ internal sealed record ReportOptions
     public string[] Prompts { get; init; } = [];
 
     public SamplingOptions Sampling { get; init; } = new() { MaxNewTokens = 60, Temperature = 0.8, TopP = 0.95 };
-
-    public TextOptions Corpus { get; init; } = new();
 }
 
 /// <summary><c>parsimony report</c>: features with their contexts, what fine-tuning moved, text before and after, one page of it all.</summary>
@@ -64,17 +58,14 @@ internal static class ReportCommand
     {
         var clock = Stopwatch.StartNew();
         run.Remember("report", options, isBegun: false);
-        var train = run.Recall<TrainOptions>("train");
-        string text = options.Text ?? train?.Text
-            ?? throw new ArgumentException("the run does not say what text its SAE was trained on. Name a text with --text.");
-        var contexts = sae.Model.PackTraining(text, options.Text is null ? train!.Corpus : options.Corpus, train?.SequenceLength ?? 128, options.Text is null ? train!.HeldOutFraction : 0, options.MaxContexts);
-        terminal.Note(sae.Model.Notes);
+        using var index = IndexCommand.OpenOrMake(sae, options.Run, run, terminal);
+        var contexts = Enumerable.Range(0, Math.Min(options.MaxContexts, index.Header.Contexts)).Select(index.Context).ToList();
 
         using var saes = run.AdapterOrNull is { } learned ? LoadedSaes.Of(sae, learned) : LoadedSaes.With(sae);
         using var adapter = run.AdapterOrNull is { } folder ? saes.Load(folder) : null;
         var dials = adapter?.Dials.FirstOrDefault(d => d.At == sae.At);
         var moved = dials is null ? null : Movement(sae, dials, contexts);
-        var (shown, panels) = Features(sae, options, contexts, moved, terminal);
+        var (shown, panels) = Features(sae, index, options, moved);
         var samples = Samples(sae.Model, options, adapter, contexts, terminal);
 
         var report = run.Update(r => r with
@@ -102,20 +93,12 @@ internal static class ReportCommand
         return DialMovement.Measure(sae.Sae, dials, prefixes, contexts);
     }
 
-    /// <summary>A pass over the contexts to choose, and one for the features to show and the moved ones together.</summary>
-    private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(
-        LoadedSae sae, ReportOptions options, IReadOnlyList<int[]> contexts, DialMovement? moved, Terminal terminal)
+    /// <summary>The features to show and the moved ones together.</summary>
+    private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(LoadedSae sae, FeatureIndex index, ReportOptions options, DialMovement? moved)
     {
-        var model = sae.Model.Model;
-        long tokens = (long)contexts.Count * contexts[0].Length;
-        using var progress = terminal.Progress("features", 2 * tokens, "tokens");
-        var survey = LatentSurvey.Measure(model, sae.At, sae.Sae, contexts,
-            tokensDone: progress.From<long>(done => done), cancellation: terminal.Interrupted);
-        int[] shown = survey.Choose(options.Features);
-        var all = shown.Union(moved is null ? [] : MostMoved(moved, options.MostMoved)).ToList();
-        var cards = FeatureCards.Build(model, sae.At, sae.Sae, contexts, all, options.ContextsPerFeature,
-            tokensDone: progress.From<long>(done => tokens + done), cancellation: terminal.Interrupted);
-        return (shown, cards.ToDictionary(card => card.Latent, card => FeaturePanel.Of(card, sae.Model.Tokenizer)));
+        int[] shown = LatentChoice.Of(index, options.Features);
+        var all = shown.Union(moved is null ? [] : MostMoved(moved, options.MostMoved));
+        return (shown, all.ToDictionary(latent => latent, latent => FeaturePanel.Of(index.Card(latent), sae.Model.Tokenizer, options.ContextsPerFeature)));
     }
 
     private static IEnumerable<int> MostMoved(DialMovement moved, int count) =>

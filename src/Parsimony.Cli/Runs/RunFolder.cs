@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Parsimony.Exploration.Index;
 using Parsimony.Files;
 using Parsimony.FineTuning.Rewards.Trained;
 using Parsimony.Reporting;
@@ -16,6 +17,7 @@ internal sealed class RunFolder
 
     public string Folder { get; }
     public string Sae => Path.Combine(Folder, "sae");
+    public string Index => Path.Combine(Folder, FeatureIndex.FolderName);
     public string Adapter => Path.Combine(Folder, "adapter");
     public string FineTuning => Path.Combine(Folder, "finetune");
     public string NullRun => Path.Combine(Folder, "finetune-null");

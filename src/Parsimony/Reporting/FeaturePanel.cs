@@ -39,7 +39,8 @@ public sealed record FeaturePanel
     /// <summary>A card in readable text.</summary>
     /// <param name="card">The card.</param>
     /// <param name="tokenizer">The tokenizer of the card's model.</param>
-    public static FeaturePanel Of(FeatureCard card, Tokenizer tokenizer)
+    /// <param name="contexts">Contexts at most.</param>
+    public static FeaturePanel Of(FeatureCard card, Tokenizer tokenizer, int contexts = int.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(card);
         // A model may have more rows than its tokenizer has tokens: ids that mean nothing are not shown.
@@ -52,7 +53,7 @@ public sealed record FeaturePanel
             MaxActivation = card.MaxActivation,
             Promoted = Tokens(card.Promoted),
             Suppressed = Tokens(card.Suppressed),
-            Contexts = [.. card.TopContexts.Select(context => ShadedText.Join(
+            Contexts = [.. card.TopContexts.Take(contexts).Select(context => ShadedText.Join(
                 [.. context.Tokens.Select(t => tokenizer.Bytes(t.Id).ToArray())],
                 [.. context.Tokens.Select(t => t.Activation)],
                 context.PeakIndex))],

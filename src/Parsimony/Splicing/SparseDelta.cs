@@ -16,6 +16,8 @@ namespace Parsimony.Splicing;
 internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
 {
     private const int Chunks = 16; // of tokens; fixed, so that sums over tokens do not depend on the machine
+    private const int Sample = 64; // tokens that say whether few enough latents fire
+    private const double MostFire = 0.1;
     private const string Key = "pass";
 
     public override string Name => nameof(SparseDelta);
@@ -24,30 +26,40 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
     public static bool Takes(ISparseAutoencoder sae, Tensor m) => m.device_type == DeviceType.CPU && m.dtype == ScalarType.Float32 && sae.WDec.is_contiguous()
         && sae is StandardSae or JumpReluSae && !(is_grad_enabled() && m.requires_grad);
 
+    /// <summary>Whether it is worth it: of the first tokens no more than a tenth of the latents fire. Of a poor SAE or a newborn one half of them may.</summary>
+    /// <param name="z">Pre-activations, <c>[.., d_sae]</c>.</param>
+    public static bool IsWorthIt(Tensor z)
+    {
+        using var scope = NewDisposeScope();
+        var rows = z.reshape(-1, z.size(-1));
+        return rows.narrow(0, 0, Math.Min(Sample, rows.size(0))).gt(0).to(ScalarType.Float32).mean().item<float>() <= MostFire;
+    }
+
     /// <summary>m', with the gradients of c and d.</summary>
     /// <param name="sae">What <see cref="Takes"/> takes; its tensors must live until the backward pass is over.</param>
     /// <param name="m"><c>[.., d_model]</c>, float32, without gradient.</param>
+    /// <param name="z">Its pre-activations, <c>[.., d_sae]</c>.</param>
     /// <param name="scale">c, <c>[d_sae]</c>.</param>
     /// <param name="shift">d, <c>[d_sae]</c>.</param>
     /// <param name="where">Bool, one for each token of m: where the dials act; null: everywhere.</param>
-    public static Tensor Of(ISparseAutoencoder sae, Tensor m, Tensor scale, Tensor shift, Tensor? where = null)
+    public static Tensor Of(ISparseAutoencoder sae, Tensor m, Tensor z, Tensor scale, Tensor shift, Tensor? where = null)
     {
         bool learns = is_grad_enabled() && (scale.requires_grad || shift.requires_grad);
         var pass = new Pass(sae, where?.contiguous().data<bool>().ToArray(), keepsFiring: learns);
-        return learns ? apply(scale, shift, m, pass) : pass.Forward(m, scale, shift);
+        return learns ? apply(scale, shift, m, z, pass) : pass.Forward(m, z, scale, shift);
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
-        ctx.save_data(Key, vars[3]);
-        return ((Pass)vars[3]).Forward((Tensor)vars[2], (Tensor)vars[0], (Tensor)vars[1]);
+        ctx.save_data(Key, vars[4]);
+        return ((Pass)vars[4]).Forward((Tensor)vars[2], (Tensor)vars[3], (Tensor)vars[0], (Tensor)vars[1]);
     }
 
     // A fault here would end the process; the forward pass has found the shapes to fit.
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var (c, d) = ((Pass)ctx.get_data(Key)).Backward(grad_output);
-        return [c, d, null!, null!];
+        return [c, d, null!, null!, null!];
     }
 
     /// <summary>One pass over some tokens, and what its backward pass needs of it: the latents that fire under the dials, with their pre-activations.</summary>
@@ -56,11 +68,11 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
         private readonly Tensor? threshold = (sae as JumpReluSae)?.Threshold;
         private readonly List<(int Token, int Latent, float Z)>[] firing = [.. Enumerable.Range(0, Chunks).Select(_ => new List<(int, int, float)>())];
 
-        public Tensor Forward(Tensor m, Tensor scale, Tensor shift)
+        public Tensor Forward(Tensor m, Tensor preActivations, Tensor scale, Tensor shift)
         {
             using var noGradient = no_grad();
             using var scope = NewDisposeScope();
-            var z = sae.PreActivations(m).contiguous();                                          // [.., d_sae]
+            var z = preActivations.contiguous();                                                 // [.., d_sae]
             var (c, d) = (scale.contiguous(), shift.contiguous());
             var result = m.contiguous().clone();                                                 // [.., d_model]
             int tokens = (int)(z.numel() / sae.DSae), dSae = sae.DSae, dModel = sae.DModel;

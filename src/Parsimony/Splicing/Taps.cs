@@ -50,9 +50,9 @@ public static class Taps
             using var scope = NewDisposeScope();
             var m = As(x, sae.WDec.dtype);
             if (identity) return As(sae.Reconstruct(m), x.dtype).MoveToOuterDisposeScope();
-            if (mode is SpliceMode.Delta && scale is not null && shift is not null && SparseDelta.Takes(sae, m))
-                return As(SparseDelta.Of(sae, m, scale, shift, where is null ? null : Fitting(where, x)), x.dtype).MoveToOuterDisposeScope();
             var z = sae.PreActivations(m);                  // [.., d_sae]
+            if (mode is SpliceMode.Delta && scale is not null && shift is not null && SparseDelta.Takes(sae, m) && SparseDelta.IsWorthIt(z))
+                return As(SparseDelta.Of(sae, m, z, scale, shift, where is null ? null : Fitting(where, x)), x.dtype).MoveToOuterDisposeScope();
             var f = Turned(sae, z, scale, shift);           // [.., d_sae]
             var plain = mode is SpliceMode.Delta || where is not null ? sae.Activate(z) : null;
             if (where is not null) f = torch.where(Fitting(where, x), f, plain!);

@@ -50,6 +50,15 @@ public sealed class BenchCommandTests
         Assert.Contains("responses is 3; allowed: 4 or more", Fail(null, "bench", "finetune", "--responses", "3"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Bench_index_gives_its_speed_beside_the_harvest_and_the_size_of_a_latent()
+    {
+        var row = Json("bench", "index", "--d-sae", "64", "--tokens", "1024", "--rounds", "1", "--measured-latents", "2", "--json");
+        foreach (string key in (string[])["index_ratio", "encoded_ratio", "build_ratio", "tokens_per_second"]) Assert.True(row.GetProperty(key).GetDouble() > 0, key);
+        Assert.InRange(row.GetProperty("bytes_per_latent").GetDouble(), 1000, 4000);
+        Assert.Equal(5, row.GetProperty("stage_seconds").EnumerateObject().Count());
+    }
+
     [Theory]
     [InlineData("--shapes", "512", "'512' in shapes is not a pair such as 512x2048.")]
     [InlineData("--densities", "2", "'2' in densities is not a share above 0 and below 1.")]

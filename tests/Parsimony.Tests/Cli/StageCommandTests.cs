@@ -44,7 +44,7 @@ public sealed class StageCommandTests : IDisposable
 
         var words = Json("generate", "The hen", "--sae", run, "--max-new-tokens", "4", "--json");
         Assert.NotEmpty(words.GetProperty("continuations")[0].GetProperty("tokens").EnumerateArray());
-        Assert.Equal(["evaluate", "finetune", "report", "train"], JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "config.json")))
+        Assert.Equal(["evaluate", "finetune", "index", "report", "train"], JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "config.json")))
             .RootElement.EnumerateObject().Select(p => p.Name).Order());
     }
 

@@ -19,7 +19,17 @@ public sealed class FeaturePanelTests
             Latent = 3,
             Density = 0.1,
             MaxActivation = 2,
-            TopContexts = [new FeatureContext([.. ids.Select((id, i) => new TokenActivation(id, i))], ids.Length - 1)],
+            MeanActivation = 0,
+            Fired = 1,
+            ContextsFired = 1,
+            Histogram = new([], 0, 0, 0, 0, 0, isJoint: false),
+            TopContexts = [new FeatureContext([.. ids.Select((id, i) => new TokenActivation(id, i))], ids.Length - 1, 0, 0)],
+            Intervals = [],
+            Effect = null,
+            Raised = [],
+            Lowered = [],
+            Similar = [],
+            Coactive = [],
             Promoted = [(ids[0], 1), (50_290, 0.5f)], // a row of the model that is no token
             Suppressed = [(ids[^1], -1)],
         }, tokenizer);

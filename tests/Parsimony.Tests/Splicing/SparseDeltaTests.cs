@@ -18,6 +18,10 @@ public sealed class SparseDeltaTests : IDisposable
         return architecture == "standard" ? sae : new JumpReluSae(sae.WEnc, sae.WDec, sae.BEnc, sae.BDec, Drawn.Normal(3, TinySae.DSae).abs() * 0.4);
     }
 
+    private static Tensor Sparse(ISparseAutoencoder sae, Tensor m, Tensor c, Tensor d) => SparseDelta.Of(sae, m, sae.PreActivations(m), c, d);
+
+    private static Tensor Sparse(ISparseAutoencoder sae, Tensor m, Tensor c, Tensor d, Tensor where) => SparseDelta.Of(sae, m, sae.PreActivations(m), c, d, where);
+
     private static Tensor Dense(ISparseAutoencoder sae, Tensor m, Tensor c, Tensor d) => m + (sae.Activate(c * sae.PreActivations(m) + d) - sae.Activate(sae.PreActivations(m))).matmul(sae.WDec);
 
     [Theory]
@@ -36,12 +40,12 @@ public sealed class SparseDeltaTests : IDisposable
             var gradients = autograd.grad([(result * upstream).sum()], [scale, shift]);
             return (result.detach(), gradients[0], gradients[1]);
         }
-        var (ours, dense) = (Run((s, x, a, b) => SparseDelta.Of(s, x, a, b)), Run(Dense));
+        var (ours, dense) = (Run(Sparse), Run(Dense));
         Assert.InRange(TinySae.Distance(ours.Out, dense.Out), 0, 1e-5);
         Assert.True(dense.C.abs().max().item<float>() > 0.1);
         Assert.InRange(TinySae.Distance(ours.C, dense.C), 0, 1e-4);
         Assert.InRange(TinySae.Distance(ours.D, dense.D), 0, 1e-4);
-        using (no_grad()) Assert.True(SparseDelta.Of(sae, m, c, d).SameBits(ours.Out));
+        using (no_grad()) Assert.True(Sparse(sae, m, c, d).SameBits(ours.Out));
     }
 
     [Fact]
@@ -50,9 +54,9 @@ public sealed class SparseDeltaTests : IDisposable
         using var sae = Sae("standard");
         var m = Drawn.Normal(4, 1, 40, TinySae.DModel);
         using var noGradient = no_grad();
-        Assert.True(SparseDelta.Of(sae, m, ones(TinySae.DSae), zeros(TinySae.DSae)).SameBits(m));
-        var all = SparseDelta.Of(sae, m, c, d);
-        Assert.InRange(TinySae.Distance(all.narrow(1, 7, 5), SparseDelta.Of(sae, m.narrow(1, 7, 5), c, d)), 0, 1e-6);
+        Assert.True(Sparse(sae, m, ones(TinySae.DSae), zeros(TinySae.DSae)).SameBits(m));
+        var all = Sparse(sae, m, c, d);
+        Assert.InRange(TinySae.Distance(all.narrow(1, 7, 5), Sparse(sae, m.narrow(1, 7, 5), c, d)), 0, 1e-6);
     }
 
     [Fact]
@@ -61,7 +65,7 @@ public sealed class SparseDeltaTests : IDisposable
         using var sae = Sae("standard");
         var (m, acts) = (Drawn.Normal(4, 2, 30, TinySae.DModel), Drawn.Normal(6, 2, 30).gt(0));
         var scale = c.clone().requires_grad_();
-        var result = SparseDelta.Of(sae, m, scale, d, acts);
+        var result = Sparse(sae, m, scale, d, acts);
         var expected = where(acts.unsqueeze(-1), Dense(sae, m, scale, d), m);
         Assert.InRange(TinySae.Distance(result.detach(), expected.detach()), 0, 1e-5);
         Assert.True(result.detach()[acts.logical_not()].SameBits(m[acts.logical_not()]));
@@ -76,7 +80,7 @@ public sealed class SparseDeltaTests : IDisposable
         Tensor Gradient()
         {
             var scale = c.clone().requires_grad_();
-            return autograd.grad([SparseDelta.Of(sae, m, scale, d).square().sum()], [scale])[0];
+            return autograd.grad([Sparse(sae, m, scale, d).square().sum()], [scale])[0];
         }
         var several = Gradient();
         int threads = get_num_threads();
@@ -101,6 +105,8 @@ public sealed class SparseDeltaTests : IDisposable
         using var few = new TopKSae(sae.Weights["W_enc"], sae.WDec, sae.Weights["b_enc"], sae.Weights["b_dec"], 3);
         Assert.False(SparseDelta.Takes(few, m));
         Assert.False(SparseDelta.Takes(sae, m.to(ScalarType.BFloat16)));
+        Assert.False(SparseDelta.IsWorthIt(sae.PreActivations(m)));                          // half of them fire
+        Assert.True(SparseDelta.IsWorthIt(sae.PreActivations(m) - 4));
     }
 
     [Fact]
@@ -111,7 +117,7 @@ public sealed class SparseDeltaTests : IDisposable
         {
             using var inner = NewDisposeScope();
             var scale = c.clone().requires_grad_();
-            autograd.grad([SparseDelta.Of(sae, Drawn.Normal(4, 30, TinySae.DModel), scale, d).sum()], [scale]);
+            autograd.grad([Sparse(sae, Drawn.Normal(4, 30, TinySae.DModel), scale, d).sum()], [scale]);
         }
         Once();
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
