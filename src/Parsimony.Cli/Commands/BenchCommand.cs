@@ -54,9 +54,9 @@ internal static class BenchCommand
         FinetuneBenchRow row;
         using (var progress = terminal.Progress("bench finetune", options.Rounds + 1L, "rounds"))
             row = FinetuneBench.Measure(model.Model, options, round => progress.Report(round), terminal.Interrupted);
-        terminal.Table(["hook", "SFT epoch kept/run#", "PPO update once/each#", "generation x#", "SFT tokens/s#", "generated tokens/s#", "foreign#"],
+        terminal.Table(["hook", "SFT epoch kept/off#", "kept/batched#", "PPO update once/each#", "generation x#", "SFT tokens/s#", "generated tokens/s#", "foreign#"],
         [
-            [row.Hook, Text(row.SftEpochRatio, "0.00"), Text(row.PpoUpdateRatio, "0.00"), Text(row.GenerationRatio, "0.0"), Progress.Amount(row.SftTokensPerSecond),
+            [row.Hook, Text(row.SftEpochRatio, "0.00"), Text(row.SftEpochRatioBatched, "0.00"), Text(row.PpoUpdateRatio, "0.00"), Text(row.GenerationRatio, "0.0"), Progress.Amount(row.SftTokensPerSecond),
                 Progress.Amount(row.GenerationTokensPerSecond), Text(row.ForeignLoad, "0 %")],
         ]);
         return row;

@@ -36,7 +36,7 @@ internal static class SplicedPlans
                 [recomputes ? "one layer's pass, run again backward" : $"{above + 1} layers' passes, kept for backward"] = batch * SftTrainer.KeptNumbers(config) * Float * (recomputes ? 1 : above + 1)
                     + (recomputes ? above * batch * config.DModel * Float : 0),
                 ["the SAE's pass"] = SplicedTensors * batch * latents * Float,
-                ["logits"] = 3 * Math.Min(batch * config.DVocab, NextTokenLoss.LogitsAtATime) * Float,
+                ["logits"] = 3 * Math.Min(batch, RowByRow.Rows(config.DVocab)) * config.DVocab * Float,
                 ["states below the hook"] = Math.Min(sft.PrefixCacheBytes, examples * 2 * config.DModel * Float),
             },
             DiskBytes = 20L * latents * Float, // dials and moments, twice, and the adapter
@@ -72,7 +72,7 @@ internal static class SplicedPlans
             {
                 ["a pass"] = batch * (SftTrainer.KeptNumbers(config) + (variants + 2) * config.DModel) * Float,
                 ["the SAE's pass"] = 3 * batch * sae.Sae.DSae * Float,
-                ["logits"] = 3 * Math.Min(batch * config.DVocab, NextTokenLoss.LogitsAtATime) * Float,
+                ["logits"] = 3 * Math.Min(batch, RowByRow.Rows(config.DVocab)) * config.DVocab * Float,
                 ["states below the hook"] = Math.Min(Parsimony.Evaluation.SpliceEvaluation.DefaultPrefixCacheBytes, tokens * 2 * config.DModel * Float),
             },
             DiskBytes = 8 * (tokens + sae.Sae.DSae), // the checkpoint

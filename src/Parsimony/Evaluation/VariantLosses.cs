@@ -33,7 +33,7 @@ internal sealed class VariantLosses(Transformer model, IReadOnlyList<Tap?> varia
         using var scope = NewDisposeScope();
         var targets = ValidTokens.Targets(windows).to(state.Activation.device);
         List<Tensor> residuals = [.. model.ResidualsFrom(state, variants).Select(x => ValidTokens.BeforeTargets(x, windows))];
-        long chunk = Math.Max(1, NextTokenLoss.LogitsAtATime / model.Config.DVocab);
+        long chunk = RowByRow.Rows(model.Config.DVocab);
         for (long start = 0; start < targets.numel(); start += chunk)
             AddChunk(residuals, targets, start, Math.Min(chunk, targets.numel() - start));
         Predictions += targets.numel();

@@ -13,9 +13,6 @@ namespace Parsimony.FineTuning;
 /// <param name="Entropies">Entropy over the vocabulary at each position, <c>[batch, seq]</c>, without gradient; 0 outside the mask.</param>
 public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposable
 {
-    /// <summary>How many logits <see cref="FromResidual"/> makes at a time unless it is told: 64 MiB in float32.</summary>
-    public const long DefaultLogits = NextTokenLoss.LogitsAtATime;
-
     /// <summary>ln p of each target.</summary>
     /// <param name="logits"><c>[.., d_vocab]</c>.</param>
     /// <param name="targets">Token ids, <c>[..]</c>, int64, all within the vocabulary.</param>
@@ -41,8 +38,8 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
 
     /// <summary>
     /// The same from the residual stream, of the masked positions alone and some of them at a time: the logits of a whole batch are the
-    /// largest tensor of a pass. Without gradient no more than <paramref name="logitsAtATime"/> exist at once (but one position's, always);
-    /// with it autograd keeps each part's, and the numbers have the same bits.
+    /// largest tensor of a pass. No more than <paramref name="logitsAtATime"/> exist at once (but one position's, always), with gradient
+    /// (<see cref="RowByRow"/>) or without, and the numbers have the same bits.
     /// </summary>
     /// <param name="unembed"><c>[positions, d_model]</c> to <c>[positions, d_vocab]</c>: <see cref="Transformer.Unembed"/>.</param>
     /// <param name="dVocab">Size of the vocabulary.</param>
@@ -50,32 +47,30 @@ public sealed record TokenLogProbs(Tensor LogProbs, Tensor Entropies) : IDisposa
     /// <param name="targets">Token ids, <c>[batch, seq]</c>, int64; outside the mask they may be anything.</param>
     /// <param name="mask">Bool, <c>[batch, seq]</c>.</param>
     /// <param name="temperature">Above 0. Default 1.</param>
-    /// <param name="logitsAtATime">1 or more. Default <see cref="DefaultLogits"/>.</param>
+    /// <param name="logitsAtATime">1 or more; null: those of 128 positions, or more where they take less than 2 MiB. Default null.</param>
     /// <param name="entropies">Whether they are wanted; else they are 0.</param>
     /// <exception cref="ArgumentException">The shapes do not fit, or a number is out of its range.</exception>
     public static TokenLogProbs FromResidual(
-        Func<Tensor, Tensor> unembed, int dVocab, Tensor residual, Tensor targets, Tensor mask, double temperature = 1, long logitsAtATime = DefaultLogits, bool entropies = true)
+        Func<Tensor, Tensor> unembed, int dVocab, Tensor residual, Tensor targets, Tensor mask, double temperature = 1, long? logitsAtATime = null, bool entropies = true)
     {
         Ensure(residual, targets, "the residual stream", "d_model", temperature);
         ArgumentOutOfRangeException.ThrowIfLessThan(dVocab, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(logitsAtATime, 1);
+        if (logitsAtATime is { } given) ArgumentOutOfRangeException.ThrowIfLessThan(given, 1);
         using var scope = NewDisposeScope();
         _ = Masked.Keep(targets, mask);                                          // the mask's shape and type
         var chosen = mask.reshape(-1).nonzero().squeeze(-1);                     // [positions]
         var (x, y) = (residual.reshape(-1, residual.size(-1)).index_select(0, chosen), targets.reshape(-1).index_select(0, chosen));
-        List<Tensor> logProbs = [zeros(0, device: residual.device)], spread = [zeros(0, device: residual.device)];
-        long rows = Math.Max(1, logitsAtATime / dVocab);
-        for (long from = 0; from < chosen.size(0); from += rows)
+        var entropy = zeros(chosen.size(0), device: residual.device);
+        var logProbs = RowByRow.Of((rows, from) =>
         {
             using var part = NewDisposeScope();
-            long count = Math.Min(rows, chosen.size(0) - from);
-            var logits = Normalised(unembed(x.narrow(0, from, count)), temperature); // [count, d_vocab]
-            logProbs.Add(Chosen(logits, y.narrow(0, from, count)).MoveToOuterDisposeScope());
-            using (no_grad()) spread.Add((entropies ? OfNormalised(logits) : zeros(count, device: residual.device)).MoveToOuterDisposeScope());
-        }
-        Tensor Spread(List<Tensor> parts) =>
-            zeros(targets.numel(), device: residual.device).index_copy(0, chosen, cat(parts)).view(targets.shape).MoveToOuterDisposeScope();
-        return new TokenLogProbs(Spread(logProbs), Spread(spread));
+            var logP = Normalised(unembed(rows), temperature);                           // [rows, d_vocab]
+            using (no_grad()) if (entropies) entropy.narrow(0, from, rows.size(0)).copy_(OfNormalised(logP));
+            return Chosen(logP, y.narrow(0, from, rows.size(0))).MoveToOuterDisposeScope();
+        }, x, logitsAtATime is { } most ? (int)Math.Clamp(most / dVocab, 1, int.MaxValue) : RowByRow.Rows(dVocab));
+        Tensor Spread(Tensor of) =>
+            zeros(targets.numel(), device: residual.device).index_copy(0, chosen, of).view(targets.shape).MoveToOuterDisposeScope();
+        return new TokenLogProbs(Spread(logProbs), Spread(entropy));
     }
 
     /// <summary>ln p of the targets from what <see cref="Normalised"/> gives.</summary>

@@ -7,10 +7,7 @@ namespace Parsimony.Models;
 /// <summary>Cross-entropy of the next token, in nats per token.</summary>
 public static class NextTokenLoss
 {
-    /// <summary>Logits that exist at a time where a vocabulary is wide: 64 MiB of float32.</summary>
-    internal const long LogitsAtATime = 1 << 24;
-
-    /// <summary>The loss summed over predictions, from the residual stream; logits exist for some of them at a time only, in the backward pass too.</summary>
+    /// <summary>The loss summed over predictions, from the residual stream; logits exist for some of them at a time only, see <see cref="RowByRow"/>.</summary>
     /// <param name="model">Gives the logits.</param>
     /// <param name="residual">What leaves the last layer at the predicting positions, <c>[predictions, d_model]</c>.</param>
     /// <param name="targets">The tokens that follow, one for each prediction.</param>
@@ -18,21 +15,12 @@ public static class NextTokenLoss
     public static Tensor Sum(Transformer model, Tensor residual, ReadOnlyMemory<long> targets)
     {
         using var scope = NewDisposeScope();
-        int chunk = (int)Math.Max(1, LogitsAtATime / model.Config.DVocab);
-        var sums = new List<Tensor>();
-        for (int start = 0; start < targets.Length; start += chunk)
+        return RowByRow.Of((x, from) =>
         {
-            var these = targets.Slice(start, Math.Min(chunk, targets.Length - start)); // no tensor: the backward pass comes back to them
-            var part = residual.narrow(0, start, these.Length);
-            sums.Add(targets.Length > chunk ? Recompute.Of(Loss, part) : Loss(part));
-
-            Tensor Loss(Tensor x)
-            {
-                using var inner = NewDisposeScope();
-                return cross_entropy(model.Unembed(x), tensor(these.ToArray(), device: x.device), reduction: nn.Reduction.Sum).MoveToOuterDisposeScope();
-            }
-        }
-        return (sums is [var all] ? all : stack(sums, 0).sum()).MoveToOuterDisposeScope();
+            using var inner = NewDisposeScope();
+            var these = targets.Slice(from, (int)x.size(0)).ToArray();
+            return cross_entropy(model.Unembed(x), tensor(these, device: x.device), reduction: nn.Reduction.None).MoveToOuterDisposeScope();
+        }, residual, RowByRow.Rows(model.Config.DVocab)).sum().MoveToOuterDisposeScope();
     }
 
     /// <summary>The loss of each prediction: position t's logits against token t + 1.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,7 +18,30 @@ internal sealed class Sampler(SamplingOptions options) : IDisposable
         if (options.TopK is { } k && k < scaled.size(-1)) scaled = KeepTopK(scaled, k);
         var probabilities = scaled.softmax(-1);
         if (options.TopP is { } p && p < 1) probabilities = KeepTopP(probabilities, p);
-        return Ids(multinomial(probabilities.cpu(), 1, replacement: true, generator));
+        return Inverted(probabilities.cpu().contiguous());
+    }
+
+    /// <summary>One uniform number a row, looked up in the row's running sum: of many rows libtorch's multinomial takes longer than a small model's whole pass.</summary>
+    private long[] Inverted(Tensor probabilities)
+    {
+        var uniform = rand(probabilities.size(0), ScalarType.Float64, generator: generator).data<double>().ToArray();
+        var all = MemoryMarshal.Cast<byte, float>(probabilities.bytes);
+        int width = (int)probabilities.size(1);
+        var ids = new long[uniform.Length];
+        for (int row = 0; row < ids.Length; row++)
+        {
+            var p = all.Slice(row * width, width);
+            double total = 0, reached = 0;
+            foreach (float x in p) total += x;
+            int id = 0, last = 0;
+            for (double wanted = uniform[row] * total; id < width; id++)
+            {
+                if (p[id] > 0) last = id;
+                if ((reached += p[id]) > wanted) break;
+            }
+            ids[row] = id < width ? id : last; // rounding may leave the sum a hair short of the total
+        }
+        return ids;
     }
 
     /// <summary>All but the k largest of each row become minus infinity; ties with the k-th stay.</summary>
@@ -39,7 +63,7 @@ internal sealed class Sampler(SamplingOptions options) : IDisposable
     private static long[] Ids(Tensor ids)
     {
         var result = new long[ids.numel()];
-        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, long>(ids.cpu().contiguous().bytes).CopyTo(result);
+        MemoryMarshal.Cast<byte, long>(ids.cpu().contiguous().bytes).CopyTo(result);
         return result;
     }
 

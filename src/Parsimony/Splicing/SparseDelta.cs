@@ -112,7 +112,7 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
             {
                 for (int t = (int)((long)tokens * chunk / Chunks), end = (int)((long)tokens * (chunk + 1) / Chunks); t < end; t++) token(chunk, t);
             }
-            if (tokens < Chunks) for (int chunk = 0; chunk < Chunks; chunk++) Chunk(chunk); // generation: not worth a second thread
+            if (tokens < Sample) for (int chunk = 0; chunk < Chunks; chunk++) Chunk(chunk); // generation: not worth a second thread
             else Parallel.For(0, Chunks, Chunk);
         }
 

@@ -62,7 +62,7 @@ public sealed record DialSeam(PrefixCache Prefixes, ISparseAutoencoder Sae, Spli
         using (no_grad()) reference = Model.ResidualFrom(state, Rest());
         var tuned = Above(state, tap);
         var where = Targets(rows).Mask.reshape(-1).nonzero().squeeze(-1);
-        long count = where.size(0), atATime = Math.Max(1, TokenLogProbs.DefaultLogits / Model.Config.DVocab);
+        long count = where.size(0), atATime = RowByRow.Rows(Model.Config.DVocab);
         Tensor Those(Tensor x, Tensor which) => Model.Unembed(x.reshape(-1, x.size(-1)).index_select(0, which));
         var parts = new List<Tensor>();
         for (long from = 0; from < count; from += atATime)

@@ -63,7 +63,7 @@ internal sealed class FrozenRollout : IDisposable
             var (x, y) = (Those(ours), Those(theirs));
             var targets = part.Targets.reshape(-1).index_select(0, where);
             List<Tensor> p = [], reference0 = [], kl = [], h = [];
-            long atATime = Math.Max(1, TokenLogProbs.DefaultLogits / model.Config.DVocab); // as TokenLogProbs does it: the bits depend on it
+            long atATime = RowByRow.Rows(model.Config.DVocab); // as TokenLogProbs does it: the bits depend on it
             for (long from = 0; from < where.size(0); from += atATime)
             {
                 using var inner = NewDisposeScope();
