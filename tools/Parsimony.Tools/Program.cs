@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Parsimony.Tools.Arithmetic;
 using Parsimony.Tools.LanguageModel;
 using Parsimony.Tools.RandomModels;
 using Parsimony.Tools.Sampling;
@@ -9,7 +10,7 @@ CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureIn
 
 var root = new RootCommand("How the bundled tokenizer, language model and corpus in assets/demo were made, and models of any size with random weights (docs/tools.md).")
 {
-    TokenizerCommand.Make(), TrainLmCommand.Make(), EvaluateLmCommand.Make(), SampleCorpusCommand.Make(), RandomModelCommand.Make(),
+    TokenizerCommand.Make(), TrainLmCommand.Make(), EvaluateLmCommand.Make(), SampleCorpusCommand.Make(), RandomModelCommand.Make(), ArithmeticCommand.Make(),
 };
 try
 {

@@ -56,6 +56,8 @@ internal sealed record AnalyseOptions
 /// <summary><c>parsimony analyse</c>: what fine-tuning only the dials changed, what of it is more than noise, and what it cost.</summary>
 internal static class AnalyseCommand
 {
+    private const int Panels = 8, ContextsPerFeature = 5;
+
     public static Command Create() => CliCommand.Create<AnalyseOptions>(
         "analyse", "Says which features a fine-tuning changed, what each contributed, and what of it is more than noise; adds to report.json and report.html.",
         (options, terminal) =>
@@ -104,7 +106,23 @@ internal static class AnalyseCommand
         {
             Pareto = Pareto.Of([Point(run.Folder, run.Report), .. options.Against.Select(other => Point(other, RunFolder.Existing(other).Report))]),
         };
-        return run.Update(report => report with { Analysis = analysis, Seconds = report.Seconds.With("analyse", clock) });
+        var moved = Contexts(learned, analysis, run, terminal);
+        return run.Update(report => report with { Analysis = analysis, MostMoved = moved ?? report.MostMoved, Seconds = report.Seconds.With("analyse", clock) });
+    }
+
+    /// <summary>The features that moved most with their contexts, from the index of the run's SAE; null where the run has none of its own.</summary>
+    private static IReadOnlyList<FeaturePanel>? Contexts(Learned learned, DialAnalysis analysis, RunFolder run, Terminal terminal)
+    {
+        if (!RunFolder.Contains(run.Folder)) return null;
+        var sae = learned.Saes.All.First(s => s.At.ToString() == analysis.Hook);
+        using var index = IndexCommand.OpenOrMake(sae, run.Folder, run, terminal);
+        return [.. analysis.Features.Take(Panels).Where(f => f.Effect > 0).Select(f => FeaturePanel.Of(index.Card(f.Latent), sae.Model.Tokenizer, ContextsPerFeature) with
+        {
+            Scale = f.Scale,
+            Shift = f.Shift,
+            Effect = f.Effect,
+            DensityAfter = f.DensityAfter,
+        })];
     }
 
     private static DialChange Change(DialAdapter adapter)

@@ -55,6 +55,7 @@ internal static class DemoCommand
         if (options.Rlhf) GentlerStories.Run(sae, options, run, terminal);
         IndexCommand.Run(sae, Index(options), run, terminal);
         var report = ReportCommand.Run(sae, Report(options), run, terminal);
+        if (options.Rlhf) report = GentlerStories.Analyse(options, run, terminal);
         terminal.Say("");
         Print(report, terminal);
         if (report.Rlhf is { } rlhf) RlhfCommand.Print(rlhf, run, terminal);

@@ -1,6 +1,7 @@
 using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Rewards;
 using Parsimony.Reporting;
@@ -20,6 +21,22 @@ internal static class GentlerStories
         AtomicFile.WriteText(prompts, string.Concat(Prompts(File.ReadAllText(Path.Combine(model, "corpus.txt")), Lexicon.Load(words))
             .Select(text => Json.WriteLine(new Dictionary<string, string> { ["prompt"] = text }) + "\n")));
         return RlhfCommand.Run(LoadedSaes.With(sae), Rlhf(options, model, words, prompts), run, terminal);
+    }
+
+    /// <summary>Which features did it, in little time: beside the one null run there is, and on few continuations.</summary>
+    public static RunReport Analyse(DemoOptions options, RunFolder run, Terminal terminal)
+    {
+        var report = AnalyseCommand.Run(new AnalyseOptions
+        {
+            Run = options.Out,
+            Of = LearnedBy.Rlhf,
+            NullRuns = 1,
+            Continuations = 192,
+            Examples = 64,
+            Analysis = new AnalysisOptions { LeaveOneOut = 6, RandomControls = 1, Doses = 5, Seed = options.Seed },
+        }, run, terminal);
+        ReportCommand.WritePage(report, run);
+        return report;
     }
 
     /// <summary>The words before each frightening one, whichever half it is of.</summary>

@@ -4,6 +4,7 @@ using Parsimony.Cli;
 using Parsimony.Cli.Commands;
 using Parsimony.Files;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Rewards;
 using Parsimony.Models;
 using Parsimony.Training;
 using Xunit;
@@ -19,7 +20,7 @@ public sealed class RecipeTests : IDisposable
 
     public void Dispose() => Directory.SetCurrentDirectory(before);
 
-    public static TheoryData<string> OfTrain => [.. Directory.GetFiles(Path.Combine(Root, "recipes"), "*.json").Select(f => Path.GetFileName(f)!).Where(f => f != "article-2023.json")];
+    public static TheoryData<string> OfTrain => [.. Directory.GetFiles(Path.Combine(Root, "recipes"), "*.json").Select(f => Path.GetFileName(f)!).Where(f => f is not ("article-2023.json" or "swear-less.json"))];
 
     [Theory]
     [MemberData(nameof(OfTrain))]
@@ -74,6 +75,19 @@ public sealed class RecipeTests : IDisposable
         Assert.Equal(("EleutherAI/arithmetic", "context"), (options.Data, options.Corpus.TextColumn));
         Assert.Equal([Train(Path.Combine("recipes", "pythia-70m-layer1.json"))!.Out], options.Sae);
         Assert.Null(options.Out); // 'report' finds both in one folder
+    }
+
+    [Fact]
+    public void The_articles_wish_is_a_recipe_whose_words_are_the_users_own()
+    {
+        var binder = new OptionBinder<RlhfOptions>();
+        var command = new Command("rlhf");
+        binder.AddTo(command);
+        var options = binder.Bind(command.Parse([]), Path.Combine("recipes", "swear-less.json"));
+        Assert.Equal([Train(Path.Combine("recipes", "pythia-70m-layer4.json"))!.Out], options.Sae);
+        Assert.Equal((LexiconSide.Rewarded, 0.5), (options.AllRewards().Lexicon!.Side, options.AllRewards().Lexicon!.HeldOutFraction));
+        Assert.False(File.Exists(options.Lexicon));
+        Assert.Equal((256, 24, 0.01), (options.Policy.BatchSize, options.Policy.MaxNewTokens, options.Policy.KlCoefficient));
     }
 
     private static TrainOptions? Train(string path) => SweepFile.SingleOrNull(path, Bind(path));
