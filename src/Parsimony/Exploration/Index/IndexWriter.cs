@@ -76,7 +76,8 @@ internal static unsafe class IndexWriter
             return (name, bytes, stream =>
             {
                 for (long at = 0; at < bytes; at += 1 << 24) stream.Write(new ReadOnlySpan<byte>((byte*)start + at, (int)Math.Min(1 << 24, bytes - at)));
-            });
+            }
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-using TorchSharp;
 using Parsimony.Splicing;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning.Analysis;

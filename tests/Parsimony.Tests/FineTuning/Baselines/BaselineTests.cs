@@ -132,7 +132,12 @@ public sealed class BaselineTests
 
         string said = Assert.Throws<ArgumentException>(() => new BaselineOptions
         {
-            Method = BaselineMethod.Steering, Rank = 0, Budget = 0, Layers = [], Targets = [LinearTarget.Qkv], Neurons = 3,
+            Method = BaselineMethod.Steering,
+            Rank = 0,
+            Budget = 0,
+            Layers = [],
+            Targets = [LinearTarget.Qkv],
+            Neurons = 3,
         }.Validated()).Message;
         foreach (string fault in (string[])["budget is 0", "rank is 0; allowed: 1 or more", "rank is 0; allowed: not set with steering; it is for lora", "layers is []",
             "targets is [qkv]; allowed: not set with steering; it is for lora bias full", "neurons is 3; allowed: not set with steering"])
