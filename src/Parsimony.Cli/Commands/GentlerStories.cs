@@ -33,7 +33,7 @@ internal static class GentlerStories
             NullRuns = 1,
             Continuations = 192,
             Examples = 64,
-            Analysis = new AnalysisOptions { LeaveOneOut = 6, RandomControls = 1, Doses = 5, Seed = options.Seed },
+            Analysis = new AnalysisOptions { LeaveOneOut = 6, RandomControls = 1, Doses = 5, BatchSize = 32, Seed = options.Seed },
         }, run, terminal);
         ReportCommand.WritePage(report, run);
         return report;
