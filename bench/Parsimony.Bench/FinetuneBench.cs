@@ -161,10 +161,7 @@ public static class FinetuneBench
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var sae = StandardSae.Create(model.Width(at.Site), dSae, seed: 0);
-        var z = sae.PreActivations(cat(examples.Select(e => model.Activations(at, tensor(e.Tokens.Select(id => (long)id).ToArray()).unsqueeze(0))).ToList(), 0)).view(-1, dSae);
-        sae.BEnc.sub_(z.kthvalue(Math.Clamp((long)((1 - Density) * z.size(0)), 1, z.size(0)), 0).values);
-        return sae;
+        return NewbornSae.Of(dSae, Density, cat(examples.Select(e => model.Activations(at, tensor(e.Tokens.Select(id => (long)id).ToArray()).unsqueeze(0))).ToList(), 0).view(-1, model.Width(at.Site)));
     }
 
     private static HookState Whole(Transformer model, HookPoint at, SftBatch batch)

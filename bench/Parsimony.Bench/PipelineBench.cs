@@ -104,11 +104,6 @@ public static class PipelineBench
         using var scope = NewDisposeScope();
         using var buffer = new ActivationBuffer(model, Hook, contexts, new ActivationBufferOptions { BufferTokens = BlockTokens, Prefetch = false });
         using var batch = buffer.Next();
-        var sae = StandardSae.Create(RandomPythia.Config.DModel, dSae, seed: 0);
-        using var _ = no_grad();
-        var preActivations = sae.PreActivations(batch.At(Hook));
-        long rank = Math.Clamp((long)((1 - density) * preActivations.shape[0]), 1, preActivations.shape[0]);
-        sae.BEnc.sub_(preActivations.kthvalue(rank, 0).values);
-        return sae;
+        return NewbornSae.Of(dSae, density, batch.At(Hook));
     }
 }

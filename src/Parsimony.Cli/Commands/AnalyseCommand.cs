@@ -84,7 +84,7 @@ internal static class AnalyseCommand
         var change = Change(learned.Dials);
         var nulls = Enumerable.Range(0, options.NullRuns).Select(i =>
         {
-            using var noise = learned.NullRun(i, terminal);
+            using var noise = learned.NullRun(i, prefixes, terminal);
             return Change(noise);
         }).ToList();
         var (objective, learntFrom, texts) = learned.Objective(seam, change, options, terminal);

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
@@ -80,7 +79,7 @@ internal static class DpoCommand
     public static RunReport Run(LoadedSaes saes, DpoCommandOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        run.Remember("dpo", options, isBegun: File.Exists(Path.Combine(run.Dpo, "checkpoint.safetensors")));
+        run.Remember("dpo", options, isBegun: RunFolder.IsBegun(run.Dpo));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         terminal.Note(saes.Model.Notes);
         var model = saes.Model.Model;
@@ -103,7 +102,7 @@ internal static class DpoCommand
             Dpo = new DpoSummary
             {
                 Loss = options.Dpo.Loss,
-                Method = JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
+                Method = Words.Of(options.Baseline.Method),
                 Task = options.Task ?? $"prefer the chosen completions of {Path.GetFileName(options.Data)}",
                 Pairs = train.Count,
                 HeldOutPairs = heldOut.Count,

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
@@ -88,7 +87,7 @@ internal static class FinetuneCommand
     public static RunReport Run(LoadedSaes saes, FinetuneOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        run.Remember("finetune", options, isBegun: File.Exists(Path.Combine(run.FineTuning, "checkpoint.safetensors")));
+        run.Remember("finetune", options, isBegun: RunFolder.IsBegun(run.FineTuning));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         terminal.Note(saes.Model.Notes);
         var model = saes.Model.Model;
@@ -118,7 +117,7 @@ internal static class FinetuneCommand
                 HeldoutNullAfter = nullAfter,
                 TrainableParameters = result.TrainableParameters,
                 Task = options.Task ?? $"next-token prediction on {Path.GetFileName(options.Data)}",
-                Method = JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
+                Method = Words.Of(options.Baseline.Method),
                 Hooks = [.. adapter.Hooks.Select(at => at.ToString())],
                 InsertedSaes = inserted,
             },

@@ -71,7 +71,7 @@ internal static class RewardModelCommand
     /// <summary>Reads the data, learns, saves the head.</summary>
     private static RewardModelSummary Run(LoadedModel model, LoadedSae? sae, RewardModelOptions options, RunFolder run, Terminal terminal)
     {
-        run.Remember("reward_model", options, isBegun: File.Exists(Path.Combine(run.RewardModel, "checkpoint.safetensors")));
+        run.Remember("reward_model", options, isBegun: RunFolder.IsBegun(run.RewardModel));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         terminal.Note(model.Notes);
         var (train, heldOut) = Data(model, options, terminal);

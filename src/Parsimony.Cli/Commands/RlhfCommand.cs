@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Text.Json;
 using Parsimony.Cli.Runs;
 using Parsimony.Evaluation;
 using Parsimony.Files.Hub;
@@ -116,7 +115,7 @@ internal static class RlhfCommand
     public static RunReport Run(LoadedSaes saes, RlhfOptions options, RunFolder run, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
-        run.Remember("rlhf", options, isBegun: File.Exists(Path.Combine(run.Rlhf, "checkpoint.safetensors")));
+        run.Remember("rlhf", options, isBegun: RunFolder.IsBegun(run.Rlhf));
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         terminal.Note(saes.Model.Notes);
         var (model, tokenizer) = (saes.Model.Model, saes.Model.Tokenizer);
@@ -153,8 +152,8 @@ internal static class RlhfCommand
         {
             Rlhf = new RlhfSummary
             {
-                Algorithm = result is null ? JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Decoding.Decoding.ToString()) : options.Policy.Algorithm.ToString().ToLowerInvariant(),
-                Method = result is null ? null : JsonNamingPolicy.SnakeCaseLower.ConvertName(options.Baseline.Method.ToString()),
+                Algorithm = result is null ? Words.Of(options.Decoding.Decoding) : options.Policy.Algorithm.ToString().ToLowerInvariant(),
+                Method = result is null ? null : Words.Of(options.Baseline.Method),
                 Task = options.Task,
                 Steps = result?.Steps ?? 0,
                 TrainableParameters = result?.TrainableParameters ?? 0,

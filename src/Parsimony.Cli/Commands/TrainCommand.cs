@@ -143,7 +143,7 @@ internal static class TrainCommand
     public static TrainOptions Begin(TrainingData data, TrainOptions options, RunFolder run)
     {
         options = options with { SequenceLength = data.Activations.SequenceLength, HeldOutFraction = data.HeldOutFraction };
-        run.Remember("train", options, isBegun: File.Exists(Path.Combine(run.Folder, "checkpoint.safetensors")));
+        run.Remember("train", options, isBegun: RunFolder.IsBegun(run.Folder));
         return options;
     }
 

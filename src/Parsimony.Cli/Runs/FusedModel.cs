@@ -9,20 +9,19 @@ namespace Parsimony.Cli.Runs;
 internal sealed class FusedModel : IDisposable
 {
     private readonly LoadedModel? plain;
-    private readonly LoadedSae? sae;
-    private readonly LoadedSaes? all;
+    private readonly LoadedSaes? saes;
     private readonly DialAdapter? adapter;
     private readonly SpliceMode mode;
 
-    private FusedModel(LoadedModel? plain, LoadedSae? sae, LoadedSaes? all, DialAdapter? adapter, SpliceMode mode) =>
-        (this.plain, this.sae, this.all, this.adapter, this.mode) = (plain, sae, all, adapter, mode);
+    private FusedModel(LoadedModel? plain, LoadedSaes? saes, DialAdapter? adapter, SpliceMode mode) =>
+        (this.plain, this.saes, this.adapter, this.mode) = (plain, saes, adapter, mode);
 
-    public Transformer Model => (sae?.Model ?? plain!).Model;
+    public Transformer Model => (saes?.Model ?? plain!).Model;
 
-    public Tokenizer Tokenizer => (sae?.Model ?? plain!).Tokenizer;
+    public Tokenizer Tokenizer => (saes?.Model ?? plain!).Tokenizer;
 
     /// <summary>What there is to say of its weights.</summary>
-    public IReadOnlyList<string> Notes => (sae?.Model ?? plain!).Notes;
+    public IReadOnlyList<string> Notes => (saes?.Model ?? plain!).Notes;
 
     /// <summary>Whether there are dials to put at rest.</summary>
     public bool HasAdapter => adapter is not null;
@@ -38,35 +37,20 @@ internal sealed class FusedModel : IDisposable
     /// <exception cref="InvalidDataException">A file is damaged, or belongs to another model or SAE.</exception>
     public static FusedModel Open(string? model, string? sae, string? adapter, SpliceMode? mode, WeightOptions? load = null)
     {
-        if (sae is null && adapter is not null)
+        if (sae is null && adapter is null)
         {
-            var saes = LoadedSaes.Of(adapter, model, load);
-            try
-            {
-                return new FusedModel(null, saes.First, saes, saes.Load(adapter, mode), default);
-            }
-            catch
-            {
-                saes.Dispose();
-                throw;
-            }
+            if (mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
+            return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, default);
         }
-        if (sae is null && mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
-        if (sae is null) return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, null, default);
-
-        var loaded = LoadedSae.Open(sae, model, hook: null, load: load);
-        LoadedSaes? all = null;
+        adapter ??= RunFolder.Contains(sae!) ? RunFolder.Existing(sae!).AdapterOrNull : null;
+        var saes = sae is null ? LoadedSaes.Of(adapter!, model, load) : LoadedSaes.Of(LoadedSae.Open(sae, model, hook: null, load: load), adapter, ownsFirst: true);
         try
         {
-            adapter ??= RunFolder.Contains(sae) ? RunFolder.Existing(sae).AdapterOrNull : null;
-            if (adapter is null) return new FusedModel(null, loaded, null, null, mode ?? SpliceMode.Replace);
-            all = LoadedSaes.Of(loaded, adapter);
-            return new FusedModel(null, loaded, all, all.Load(adapter, mode), default);
+            return new FusedModel(null, saes, adapter is null ? null : saes.Load(adapter, mode), mode ?? SpliceMode.Replace);
         }
         catch
         {
-            all?.Dispose();
-            loaded.Dispose();
+            saes.Dispose();
             throw;
         }
     }
@@ -82,15 +66,14 @@ internal sealed class FusedModel : IDisposable
         using var noGradient = TorchSharp.torch.no_grad();
         using var scope = TorchSharp.torch.NewDisposeScope();
         var tap = adapter is not null ? (atRest ? adapter.Rest() : adapter.WhileGenerating(prompts.Max(p => p.Length)))
-            : sae is null ? null : Taps.Splice(sae.At, sae.Sae, mode);
+            : saes is null ? null : Taps.Splice(saes.First.At, saes.First.Sae, mode);
         return Generation.Generate(Model, prompts, sampling, tap, Tokenizer.EndOfTextId, (_, id) => onToken(id), cancellation: cancellation);
     }
 
     public void Dispose()
     {
         adapter?.Dispose();
-        all?.Dispose();
-        sae?.Dispose();
+        saes?.Dispose();
         plain?.Dispose();
     }
 }

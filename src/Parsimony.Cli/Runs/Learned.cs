@@ -4,6 +4,7 @@ using Parsimony.FineTuning.Analysis;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Preference;
 using Parsimony.Models;
+using Parsimony.Splicing;
 
 namespace Parsimony.Cli.Runs;
 
@@ -22,6 +23,9 @@ internal sealed class Learned : IDisposable
     private readonly DpoCommandOptions? dpo;
     private readonly RlhfOptions? rlhf;
     private readonly RunFolder run;
+    private readonly Lazy<(List<SftExample> Train, List<SftExample> HeldOut)> examples;
+    private readonly Lazy<(IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut)> pairs;
+    private readonly Lazy<(IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked)> prompts;
 
     private Learned(RunFolder run, LearnedBy by, Terminal terminal)
     {
@@ -30,6 +34,9 @@ internal sealed class Learned : IDisposable
         if (by is LearnedBy.Finetune) finetune = Recalled<FinetuneOptions>("finetune");
         else if (by is LearnedBy.Dpo) dpo = Recalled<DpoCommandOptions>("dpo");
         else rlhf = Recalled<RlhfOptions>("rlhf");
+        examples = new(() => FinetuneCommand.Examples(Saes!.Model, finetune!));
+        pairs = new(() => DpoCommand.Pairs(Saes!.Model, dpo!, terminal));
+        prompts = new(() => RlhfCommand.Prompts(Saes!.Model, rlhf!, terminal));
         Saes = LoadedSaes.Open(finetune?.Sae ?? dpo?.Sae ?? rlhf!.Sae, finetune?.Model ?? dpo?.Model ?? rlhf?.Model, finetune?.Load ?? dpo?.Load ?? rlhf!.Load);
         try
         {
@@ -69,8 +76,9 @@ internal sealed class Learned : IDisposable
 
     /// <summary>The dials of a null run of the same budget; what was trained before is not trained again.</summary>
     /// <param name="index">Which, from 0; the first is the run's own.</param>
+    /// <param name="prefixes">States below the dials, shared by all null runs.</param>
     /// <param name="terminal">Shows the progress.</param>
-    public DialAdapter NullRun(int index, Terminal terminal)
+    public DialAdapter NullRun(int index, PrefixCache prefixes, Terminal terminal)
     {
         var adapter = new DialAdapter(Model, Saes.Spliced, finetune?.Dials ?? dpo?.Dials ?? rlhf!.Dials);
         try
@@ -81,14 +89,14 @@ internal sealed class Learned : IDisposable
             {
                 var sft = finetune.Sft with { ShuffleLabels = true, Seed = finetune.Sft.Seed + index };
                 using var progress = terminal.Progress(name, sft.Steps, "steps");
-                new SftTrainer(Model, adapter, sft).Train(FinetuneCommand.Examples(Saes.Model, finetune).Train, [], Folder(run.NullRun),
+                new SftTrainer(Model, adapter, sft, prefixes).Train(examples.Value.Train, [], Folder(run.NullRun),
                     progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}"), terminal.Interrupted);
             }
             else if (dpo is not null)
             {
                 var options = dpo.Dpo with { ShuffleLabels = true, Seed = dpo.Dpo.Seed + index };
                 using var progress = terminal.Progress(name, options.Steps, "steps");
-                new DpoTrainer(Model, adapter, options).Train(DpoCommand.Pairs(Saes.Model, dpo, terminal).Train, [], Folder(run.DpoNull),
+                new DpoTrainer(Model, adapter, options, prefixes).Train(pairs.Value.Train, [], Folder(run.DpoNull),
                     progress.From<DpoProgress>(p => p.Step, p => $"loss {p.Loss:0.000}"), terminal.Interrupted);
             }
             else
@@ -96,7 +104,7 @@ internal sealed class Learned : IDisposable
                 var policy = rlhf!.Policy with { NullRewards = NullRewards.Shuffle, Seed = rlhf.Policy.Seed + index };
                 using var progress = terminal.Progress(name, policy.Steps, "steps");
                 using var judges = rlhf.AllRewards().Create(Model, Saes.Model.Tokenizer);
-                new PolicyTrainer(Model, adapter, Saes.Model.Tokenizer, policy).Train(RlhfCommand.Prompts(Saes.Model, rlhf, terminal).Learnt, judges, Folder(run.RlhfNull),
+                new PolicyTrainer(Model, adapter, Saes.Model.Tokenizer, policy).Train(prompts.Value.Learnt, judges, Folder(run.RlhfNull),
                     progress.From<PolicyProgress>(p => p.Step, p => $"reward {p.Reward:0.000}"), terminal.Interrupted);
             }
             return adapter;
@@ -113,21 +121,20 @@ internal sealed class Learned : IDisposable
     {
         if (finetune is not null)
         {
-            var (train, heldOut) = FinetuneCommand.Examples(Saes.Model, finetune);
+            var (train, heldOut) = examples.Value;
             var measured = new LossObjective(seam, [.. (heldOut.Count == 0 ? train : heldOut).Take(options.Examples)], heldOut.Count == 0 ? "training loss" : "held-out loss");
             return (measured, new LossObjective(seam, [.. train.Take(options.Examples)], "training loss"), [.. measured.Rows.Select(r => r.Tokens)]);
         }
         if (dpo is not null)
         {
-            var (train, heldOut) = DpoCommand.Pairs(Saes.Model, dpo, terminal);
+            var (train, heldOut) = pairs.Value;
             PreferenceObjective Of(IReadOnlyList<PreferencePair> pairs, string name) => new(seam, [.. pairs.Take(options.Examples)], dpo.Dpo.Beta, options.Analysis.BatchSize, name, terminal.Interrupted);
             var measured = Of(heldOut.Count == 0 ? train : heldOut, heldOut.Count == 0 ? "preference loss" : "held-out preference loss");
             return (measured, Of(train, "preference loss of what was learned from"), [.. measured.Rows.Select(r => r.Tokens)]);
         }
-        var (_, asked) = RlhfCommand.Prompts(Saes.Model, rlhf!, terminal);
         using var judges = rlhf!.AllRewards().Create(Model, Saes.Model.Tokenizer);
         using var progress = terminal.Progress("continuations", options.Continuations, "texts");
-        var said = RolloutSampler.Sample(seam, change, Saes.Model.Tokenizer, asked, judges, new RolloutObjectiveOptions
+        var said = RolloutSampler.Sample(seam, change, Saes.Model.Tokenizer, prompts.Value.Asked, judges, new RolloutObjectiveOptions
         {
             Continuations = options.Continuations / 2 * 2,
             MaxNewTokens = rlhf.Policy.MaxNewTokens,

@@ -36,8 +36,17 @@ internal sealed class LoadedSaes : IDisposable
     public static LoadedSaes With(LoadedSae first, IEnumerable<string>? others = null) => With(first, ownsFirst: false, others ?? []);
 
     /// <summary>One that is open already, and those that an adapter was learned on besides, from where it says they are.</summary>
-    public static LoadedSaes Of(LoadedSae first, string adapterFolder) =>
-        With(first, AdapterFolder.Metadata(adapterFolder).Hooks.Where(h => h.At != first.At).Select(h => Place(h, adapterFolder)));
+    /// <param name="first">The one.</param>
+    /// <param name="adapterFolder">The adapter; null: none, and nothing besides.</param>
+    /// <param name="ownsFirst">Whether it is this object's from here on, also where this fails.</param>
+    public static LoadedSaes Of(LoadedSae first, string? adapterFolder, bool ownsFirst = false) =>
+        With(first, ownsFirst, adapterFolder is null ? [] : Besides(first, adapterFolder));
+
+    private static IEnumerable<string> Besides(LoadedSae first, string adapterFolder)
+    {
+        foreach (var hook in AdapterFolder.Metadata(adapterFolder).Hooks)
+            if (hook.At != first.At) yield return Place(hook, adapterFolder);
+    }
 
     /// <summary>All that an adapter was learned on, from where it says they are.</summary>
     public static LoadedSaes Of(string adapterFolder, string? model, WeightOptions? load) =>

@@ -43,6 +43,9 @@ internal sealed class RunFolder
     /// <summary>Whether there is an SAE of a run under the path.</summary>
     public static bool Contains(string path) => Directory.Exists(Path.Combine(path, "sae"));
 
+    /// <summary>Whether a training has left its state in a folder.</summary>
+    public static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "checkpoint.safetensors"));
+
     /// <summary>The run folder that an SAE folder lies in; null where it lies in none.</summary>
     public static string? OfSae(string path) => Path.GetDirectoryName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) is { } parent
         && Path.GetFileName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) == "sae" && File.Exists(Path.Combine(parent, "config.json")) ? parent : null;

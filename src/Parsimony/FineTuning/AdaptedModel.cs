@@ -97,9 +97,11 @@ public sealed class AdaptedModel(Transformer model) : IDisposable
         var first = parts[0].Adapter!;
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        Attach(name, DialAdapter.Of(model, first.Saes, [.. first.Hooks.Select((at, i) => FeatureDials.Of(at,
-            1 + parts.Select(p => p.Value * p.Adapter!.Dials[i].Gamma).Aggregate((a, b) => a + b),
-            parts.Select(p => p.Value * p.Adapter!.Dials[i].Shift()).Aggregate((a, b) => a + b)))], first.Options));
+        Attach(name, DialAdapter.Of(model, first.Saes, [.. first.Hooks.Select((at, i) =>
+        {
+            var (c, d) = Sum(parts.Select(p => (p.Value, p.Adapter!.Dials[i])));
+            return FeatureDials.Of(at, c, d);
+        })], first.Options));
     }
 
     /// <summary>Folds an adapter's dials into copies of its SAEs, which then act without dials; exact in float32. Dials stay as they are.</summary>
@@ -153,11 +155,17 @@ public sealed class AdaptedModel(Transformer model) : IDisposable
         {
             var (sae, _, _, mode) = at.First();
             if (at.Any(h => !ReferenceEquals(h.s.Sae, sae.Sae))) throw new ArgumentException($"dials on different SAEs at {at.Key} cannot act together.");
-            var c = 1 + at.Select(h => h.Weight * h.its.Gamma).Aggregate((a, b) => a + b);
-            var d = at.Select(h => h.Weight * h.its.Shift()).Aggregate((a, b) => a + b);
+            var (c, d) = Sum(at.Select(h => (h.Weight, h.its)));
             taps.Add(Taps.Splice(at.Key, sae.Sae, mode, c, d, where));
         }
         return taps;
+    }
+
+    /// <summary>Dials added on their way from rest, <c>[d_sae]</c> each.</summary>
+    private static (Tensor Scale, Tensor Shift) Sum(IEnumerable<(double Weight, FeatureDials Dials)> parts)
+    {
+        Tensor Of(Func<FeatureDials, Tensor> what) => parts.Select(p => p.Weight * what(p.Dials)).Aggregate((a, b) => a + b);
+        return (1 + Of(d => d.Gamma), Of(d => d.Shift()));
     }
 
     /// <summary>Frees every adapter; the model stays.</summary>

@@ -50,8 +50,12 @@ internal sealed class AdapterOptimiser : IDisposable
         return norm.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Root mean square of all parameters whose name ends so; null: there is none.</summary>
-    public double? RootMeanSquare(string ending = "")
+    /// <summary>How far the adapter is from rest, as log lines say it: root mean squares of its scales less 1, of its shifts and of all it learns, and the latents whose dials moved.</summary>
+    public (double? Gamma, double? Shift, double All, long? LatentsChanged) Distance() =>
+        (RootMeanSquare(".gamma"), RootMeanSquare(".shift"), RootMeanSquare("")!.Value, (adapter as DialAdapter)?.LatentsChanged);
+
+    // Of all parameters whose name ends so; null: there is none.
+    private double? RootMeanSquare(string ending)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();

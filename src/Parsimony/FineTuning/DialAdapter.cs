@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Parsimony.Files;
 using Parsimony.Models;
 using Parsimony.Splicing;
@@ -14,6 +13,7 @@ public sealed class DialAdapter : IAdapter
     private readonly List<(SplicedSae Spliced, FeatureDials Dials)> hooks = [];
     private readonly Dictionary<string, Tensor> parameters = [];
     private readonly List<Tensor?> resting = []; // [d_sae] of each hook, of latents whose dials may not move
+    private Dictionary<string, string>? identity;
 
     /// <summary>Dials at rest.</summary>
     /// <param name="model">The model; not kept.</param>
@@ -40,7 +40,6 @@ public sealed class DialAdapter : IAdapter
             using (NewDisposeScope())
                 resting.Add(LatentMask.MayMove(spliced.Sae, options.AllowLatents, options.FreezeLatents)?.logical_not().DetachFromDisposeScope());
         }
-        Identity = new Dictionary<string, string> { ["dials"] = Json.WriteLine(Options), ["sae"] = string.Join(' ', hooks.Select(h => $"{h.Spliced.At} {Sha256(h.Spliced)}")) };
     }
 
     /// <summary>Dials that were learnt before.</summary>
@@ -75,7 +74,11 @@ public sealed class DialAdapter : IAdapter
     public TokenPositions Positions => Options.Positions;
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, string> Identity { get; }
+    public IReadOnlyDictionary<string, string> Identity => identity ??= new() // hashes every SAE: only trainers ask
+    {
+        ["dials"] = Json.WriteLine(Options),
+        ["sae"] = string.Join(' ', hooks.Select(h => $"{h.Spliced.At} {RunIdentity.Sha256(h.Spliced.Sae)}")),
+    };
 
     /// <summary>Two for every latent that may move.</summary>
     public long TrainableParameters
@@ -151,15 +154,6 @@ public sealed class DialAdapter : IAdapter
             GroupLasso.Shrink(dials.Gamma, dials.Delta, learningRate * Options.GroupLasso);
             if (Options.MinScale is { } least) dials.Gamma.clamp_min_(least - 1);
         }
-    }
-
-    private static string Sha256(SplicedSae spliced)
-    {
-        using var scope = NewDisposeScope();
-        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in spliced.Sae.Weights.Values)
-            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
-        return Convert.ToHexStringLower(weights.GetHashAndReset());
     }
 
     /// <summary>Frees the dials; the SAEs stay.</summary>

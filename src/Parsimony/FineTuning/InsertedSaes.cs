@@ -26,8 +26,9 @@ public sealed record InsertedSaes(int Count, double Replace, double Delta)
         double With(int count, SpliceMode mode)
         {
             using var scope = NewDisposeScope();
-            return loss.Of(count == 0 ? null : Taps.Chain([.. saes.Take(count).Select(s => Taps.Splice(s.At, s.Sae, mode))]));
+            return loss.Of(Taps.Chain([.. saes.Take(count).Select(s => Taps.Splice(s.At, s.Sae, mode))]));
         }
-        return [.. Enumerable.Range(0, saes.Count + 1).Select(count => new InsertedSaes(count, With(count, SpliceMode.Replace), With(count, SpliceMode.Delta)))];
+        double plain = loss.Of(null);
+        return [new(0, plain, plain), .. Enumerable.Range(1, saes.Count).Select(count => new InsertedSaes(count, With(count, SpliceMode.Replace), With(count, SpliceMode.Delta)))];
     }
 }

@@ -1,6 +1,9 @@
 using System.Security.Cryptography;
+using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning;
 
@@ -20,4 +23,14 @@ internal static class RunIdentity
         ["model"] = model.Sha256 ?? "in memory",
         ["examples"] = Convert.ToHexStringLower(examples.GetHashAndReset()),
     };
+
+    /// <summary>SHA-256 of an SAE's weights as they are in memory, lower-case hex.</summary>
+    public static string Sha256(ISparseAutoencoder sae)
+    {
+        using var scope = NewDisposeScope();
+        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var t in sae.Weights.Values)
+            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
+        return Convert.ToHexStringLower(weights.GetHashAndReset());
+    }
 }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,9 +12,7 @@ namespace Parsimony.FineTuning;
 internal sealed class SftRun : IDisposable
 {
     private readonly SftOptions options;
-    private readonly string? folder;
-    private readonly IReadOnlyDictionary<string, string> identity;
-    private readonly IAdapter adapter;
+    private readonly RunFiles files;
     private readonly AdapterOptimiser optimiser;
     private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
     private readonly Stopwatch clock = Stopwatch.StartNew();
@@ -30,11 +27,11 @@ internal sealed class SftRun : IDisposable
     /// <param name="identity">See <see cref="Identity"/>.</param>
     public SftRun(IAdapter adapter, SftOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (this.adapter, this.options, this.folder, this.identity) = (adapter, options, folder, identity);
+        (this.options, files) = (options, new RunFiles(folder, identity));
         optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
         try
         {
-            if (folder is not null) Resume();
+            Resume();
         }
         catch
         {
@@ -88,41 +85,32 @@ internal sealed class SftRun : IDisposable
             $"the loss up to step {Step} is {loss}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
         nats.zero_();
         targets = 0;
-        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, optimiser.RootMeanSquare(".gamma"),
-            optimiser.RootMeanSquare(".shift"), optimiser.RootMeanSquare()!.Value, (adapter as DialAdapter)?.LatentsChanged, gradientNorm.item<float>());
-        if (folder is not null) MetricsFile.Append(MetricsPath, line);
+        var distance = optimiser.Distance();
+        var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, distance.Gamma, distance.Shift, distance.All,
+            distance.LatentsChanged, gradientNorm.item<float>());
+        files.Append(line);
         return line;
     }
 
     /// <summary>Writes the checkpoint, when there is a folder.</summary>
-    public void Save()
+    public void Save() => files.Save(Tensors(), new Dictionary<string, long>
     {
-        if (folder is null) return;
-        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long>
-        {
-            ["step"] = Step,
-            ["tokens_seen"] = TokensSeen,
-            ["targets_since_log"] = targets,
-        });
-    }
+        ["step"] = Step,
+        ["tokens_seen"] = TokensSeen,
+        ["targets_since_log"] = targets,
+    });
 
     private void Resume()
     {
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "tokens_seen", "targets_since_log"]) is { } counts)
+        if (files.Load(Tensors(), ["step", "tokens_seen", "targets_since_log"]) is { } counts)
         {
             (Step, TokensSeen, targets) = (counts["step"], counts["tokens_seen"], counts["targets_since_log"]);
             optimiser.Steps = Step;
         }
-        MetricsFile.TruncateTo<SftProgress>(MetricsPath, line => line.Step, Step);
+        files.TruncateTo<SftProgress>(line => line.Step, Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new(optimiser.Tensors()) { ["nats_since_log"] = nats };
-
-    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
-
-    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
 
     public void Dispose()
     {

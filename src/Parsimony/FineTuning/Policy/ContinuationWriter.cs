@@ -29,11 +29,9 @@ public static class ContinuationWriters
     /// <param name="cancellation">Stops between two tokens.</param>
     public static ContinuationWriter Adapter(Transformer model, IAdapter adapter, bool atRest, Tokenizer tokenizer, PolicyOptions options, CancellationToken cancellation = default) => (prompts, seed) =>
     {
-        using var rewards = new WeightedRewards((new DelegateReward("none", _ => 0.0), 1.0));
-        var task = new PolicyTask(model, adapter, tokenizer, prompts, rewards, options.Validated());
-        using var rollout = task.Draw(prompts, seed, atRest, cancellation);
+        using var rollout = Rollout.Draw(model, adapter, atRest, prompts, options.Validated(), seed, tokenizer.EndOfTextId, cancellation);
         if (atRest) return new(rollout.Responses, 0);
-        using var frozen = task.Freeze(rollout);
+        using var frozen = new FrozenRollout(model, adapter, rollout, options.Temperature);
         var scores = frozen.Score([[.. Enumerable.Range(0, prompts.Count).Select(i => (long)i)]], keepHidden: false);
         return new(rollout.Responses, scores.FullKl.sum().item<float>());
     };

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
-using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,10 +11,10 @@ namespace Parsimony.FineTuning.Policy;
 /// one file.</summary>
 internal sealed class PolicyRun : IDisposable
 {
+    private const string Samples = "samples.jsonl";
+
     private readonly PolicyOptions options;
-    private readonly string? folder;
-    private readonly IReadOnlyDictionary<string, string> identity;
-    private readonly IAdapter adapter;
+    private readonly RunFiles files;
     private readonly AdapterOptimiser optimiser;
 
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
@@ -27,13 +26,13 @@ internal sealed class PolicyRun : IDisposable
     /// <param name="identity">See <see cref="Identity"/>.</param>
     public PolicyRun(IAdapter adapter, int dModel, Device device, PolicyOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (this.adapter, this.options, this.folder, this.identity) = (adapter, options, folder, identity);
+        (this.options, files) = (options, new RunFiles(folder, identity));
         optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
         Critic = options.Algorithm is PolicyAlgorithm.Ppo ? new ValueHead(dModel, options.ValueLearningRate, device: device) : null;
         Beta = new KlController(options.KlCoefficient, options.KlTarget, options.KlHorizon);
         try
         {
-            if (folder is not null) Resume();
+            Resume();
         }
         catch
         {
@@ -89,8 +88,7 @@ internal sealed class PolicyRun : IDisposable
     }
 
     /// <summary>How far the adapter is from rest.</summary>
-    public (double? Gamma, double? Shift, double All, long? LatentsChanged) Distance() => (optimiser.RootMeanSquare(".gamma"), optimiser.RootMeanSquare(".shift"),
-        optimiser.RootMeanSquare()!.Value, (adapter as DialAdapter)?.LatentsChanged);
+    public (double? Gamma, double? Shift, double All, long? LatentsChanged) Distance() => optimiser.Distance();
 
     /// <summary>A step is done.</summary>
     /// <param name="rollout">What it sampled.</param>
@@ -107,36 +105,29 @@ internal sealed class PolicyRun : IDisposable
     /// <summary>Adds a step's lines to metrics.jsonl and samples.jsonl.</summary>
     public void Log(PolicyProgress line, IEnumerable<PolicySample> samples)
     {
-        if (folder is null) return;
-        MetricsFile.Append(MetricsPath, line);
-        foreach (var sample in samples) MetricsFile.Append(SamplesPath, sample);
+        files.Append(line);
+        foreach (var sample in samples) files.Append(sample, Samples);
     }
 
     /// <summary>Writes the checkpoint, when there is a folder.</summary>
-    public void Save()
+    public void Save() => files.Save(Tensors(), new Dictionary<string, long>
     {
-        if (folder is null) return;
-        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long>
-        {
-            ["step"] = Step,
-            ["responses"] = Responses,
-            ["tokens_sampled"] = TokensSampled,
-            ["updates"] = optimiser.Steps,
-            ["critic_updates"] = Critic?.Steps ?? 0,
-        });
-    }
+        ["step"] = Step,
+        ["responses"] = Responses,
+        ["tokens_sampled"] = TokensSampled,
+        ["updates"] = optimiser.Steps,
+        ["critic_updates"] = Critic?.Steps ?? 0,
+    });
 
     private void Resume()
     {
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "responses", "tokens_sampled", "updates", "critic_updates"]) is { } counts)
+        if (files.Load(Tensors(), ["step", "responses", "tokens_sampled", "updates", "critic_updates"]) is { } counts)
         {
             (Step, Responses, TokensSampled, optimiser.Steps) = (counts["step"], counts["responses"], counts["tokens_sampled"], counts["updates"]);
             if (Critic is not null) Critic.Steps = counts["critic_updates"];
         }
-        MetricsFile.TruncateTo<PolicyProgress>(MetricsPath, line => line.Step, Step);
-        MetricsFile.TruncateTo<PolicySample>(SamplesPath, line => line.Step, Step);
+        files.TruncateTo<PolicyProgress>(line => line.Step, Step);
+        files.TruncateTo<PolicySample>(line => line.Step, Step, Samples);
     }
 
     private Dictionary<string, Tensor> Tensors()
@@ -145,12 +136,6 @@ internal sealed class PolicyRun : IDisposable
         foreach (var (name, tensor) in Critic?.Tensors() ?? new Dictionary<string, Tensor>()) all.Add(name, tensor);
         return all;
     }
-
-    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
-
-    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
-
-    private string SamplesPath => Path.Combine(folder!, "samples.jsonl");
 
     public void Dispose()
     {

@@ -24,12 +24,8 @@ internal sealed class PolicyTask(
     public Rollout Sample(long step, bool atRest, CancellationToken cancellation)
     {
         RolloutPrompt[] asked = [.. order.Batch(step).SelectMany(i => Enumerable.Repeat(prompts[i], options.ResponsesPerPrompt))];
-        return Draw(asked, Permutation.Seed(options.Seed, RandomUse.Sampling, step), atRest, cancellation);
+        return Rollout.Draw(model, adapter, atRest, asked, options, Permutation.Seed(options.Seed, RandomUse.Sampling, step), tokenizer.EndOfTextId, cancellation);
     }
-
-    /// <summary>Samples an answer to each prompt.</summary>
-    public Rollout Draw(IReadOnlyList<RolloutPrompt> asked, long seed, bool atRest, CancellationToken cancellation) => Rollout.Draw(
-        model, atRest ? adapter.Rest() : adapter.WhileGenerating(asked.Max(p => p.Tokens.Length)), asked, options.Sampling(seed), tokenizer.EndOfTextId, cancellation);
 
     /// <summary>Judges it.</summary>
     public RolloutRewards Judge(Rollout rollout, long step, CancellationToken cancellation) => RolloutRewards.Of(

@@ -69,6 +69,11 @@ public sealed record Rollout : IDisposable
             Out(ResponseMask.Of(tensor(responses.Select(r => (long)r.Length).ToArray(), device: device), longest)), Out(tensor(logProbs, device: device)));
     }
 
+    /// <summary>The same of a policy, or of the reference, by the sampling of a training.</summary>
+    internal static Rollout Draw(
+        Transformer model, IAdapter adapter, bool atRest, IReadOnlyList<RolloutPrompt> prompts, PolicyOptions options, long seed, int? endOfText, CancellationToken cancellation) =>
+        Draw(model, atRest ? adapter.Rest() : adapter.WhileGenerating(prompts.Max(p => p.Tokens.Length)), prompts, options.Sampling(seed), endOfText, cancellation);
+
     /// <inheritdoc/>
     public void Dispose()
     {

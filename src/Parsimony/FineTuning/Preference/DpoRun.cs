@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Parsimony.Files;
 using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,10 +8,8 @@ namespace Parsimony.FineTuning.Preference;
 /// <summary>Everything of a run of learning from pairs that outlives a step: the adapter, its optimisers, position, sums since the last log line; saved and restored as one file.</summary>
 internal sealed class DpoRun : IDisposable
 {
-    private readonly IAdapter adapter;
     private readonly DpoOptions options;
-    private readonly string? folder;
-    private readonly IReadOnlyDictionary<string, string> identity;
+    private readonly RunFiles files;
     private readonly AdapterOptimiser optimiser;
     private readonly Tensor sums = zeros(7, ScalarType.Float64).DetachFromDisposeScope();       // over the pairs since the last log line, in the order of its fields
     private readonly Tensor gradientNorm = zeros(1).DetachFromDisposeScope();
@@ -23,11 +20,11 @@ internal sealed class DpoRun : IDisposable
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
     public DpoRun(IAdapter adapter, DpoOptions options, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (this.adapter, this.options, this.folder, this.identity) = (adapter, options, folder, identity);
+        (this.options, files) = (options, new RunFiles(folder, identity));
         optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
         try
         {
-            if (folder is not null) Resume();
+            Resume();
         }
         catch
         {
@@ -72,33 +69,24 @@ internal sealed class DpoRun : IDisposable
             $"the loss up to step {Step} is {mean[0]}; training stops and the last checkpoint is kept. Use a lower learning_rate.");
         using (no_grad()) sums.zero_();
         pairs = 0;
+        var distance = optimiser.Distance();
         var line = new DpoProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9), mean[0], mean[1], mean[2], mean[3], mean[4], mean[5],
-            mean[6], optimiser.RootMeanSquare(".gamma"), optimiser.RootMeanSquare(".shift"), optimiser.RootMeanSquare()!.Value, (adapter as DialAdapter)?.LatentsChanged, gradientNorm.item<float>());
-        if (folder is not null) MetricsFile.Append(MetricsPath, line);
+            mean[6], distance.Gamma, distance.Shift, distance.All, distance.LatentsChanged, gradientNorm.item<float>());
+        files.Append(line);
         return line;
     }
 
     /// <summary>Writes the checkpoint, when there is a folder.</summary>
-    public void Save()
-    {
-        if (folder is null) return;
-        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long> { ["step"] = Step, ["tokens_seen"] = TokensSeen, ["pairs_since_log"] = pairs });
-    }
+    public void Save() => files.Save(Tensors(), new Dictionary<string, long> { ["step"] = Step, ["tokens_seen"] = TokensSeen, ["pairs_since_log"] = pairs });
 
     private void Resume()
     {
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "tokens_seen", "pairs_since_log"]) is { } counts)
+        if (files.Load(Tensors(), ["step", "tokens_seen", "pairs_since_log"]) is { } counts)
             (Step, TokensSeen, pairs, optimiser.Steps) = (counts["step"], counts["tokens_seen"], counts["pairs_since_log"], counts["step"]);
-        MetricsFile.TruncateTo<DpoProgress>(MetricsPath, line => line.Step, Step);
+        files.TruncateTo<DpoProgress>(line => line.Step, Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new(optimiser.Tensors()) { ["sums_since_log"] = sums };
-
-    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
-
-    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
 
     public void Dispose()
     {

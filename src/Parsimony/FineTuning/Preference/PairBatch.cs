@@ -44,7 +44,7 @@ internal sealed class PairBatch
         var where = adapter.Positions is TokenPositions.All ? null : PositionMask.Of(adapter.Positions, spans, width);
         var residual = model.ResidualFrom(state, atRest ? adapter.Rest() : adapter.Tap(where), tapped);
         Tensor counted = tensor(mask, device: residual.device), next = tensor(targets, device: residual.device);
-        var scores = TokenLogProbs.FromResidual(model.Unembed, model.Config.DVocab, residual.narrow(1, 0, width - 1), next, counted);
+        var scores = TokenLogProbs.FromResidual(model.Unembed, model.Config.DVocab, residual.narrow(1, 0, width - 1), next, counted, entropies: false);
         return (Masked.SumPerRow(scores.LogProbs, counted).MoveToOuterDisposeScope(), counted.sum([1L]).MoveToOuterDisposeScope());
     }
 

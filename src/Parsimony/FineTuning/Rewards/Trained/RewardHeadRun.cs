@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Security.Cryptography;
 using Parsimony.Autoencoders;
 using Parsimony.Files;
 using Parsimony.Models;
@@ -12,8 +11,7 @@ namespace Parsimony.FineTuning.Rewards.Trained;
 internal sealed class RewardHeadRun : IDisposable
 {
     private readonly RewardHeadOptions options;
-    private readonly string? folder;
-    private readonly IReadOnlyDictionary<string, string> identity;
+    private readonly RunFiles files;
     private readonly AdamW weightOptimiser, biasOptimiser;
     private readonly long steps, stepAtStart;
     private readonly int count, textsOfOne;
@@ -27,13 +25,13 @@ internal sealed class RewardHeadRun : IDisposable
     /// <summary>A run at its start, or where its folder's checkpoint left off.</summary>
     public RewardHeadRun(RewardHead head, RewardHeadOptions options, RewardItems data, string? folder, IReadOnlyDictionary<string, string> identity)
     {
-        (Head, this.options, this.folder, this.identity) = (head, options, folder, identity);
+        (Head, this.options, files) = (head, options, new RunFiles(folder, identity));
         (count, textsOfOne, steps) = (data.Count, data.TextsOfOne, options.Steps(data.Count));
         weightOptimiser = new AdamW(head.Weight, options.LearningRate, options.WeightDecay);
         biasOptimiser = new AdamW(head.Bias, options.LearningRate);
         try
         {
-            if (folder is not null) Resume();
+            Resume();
         }
         catch
         {
@@ -57,7 +55,7 @@ internal sealed class RewardHeadRun : IDisposable
         {
             ["options"] = Json.WriteLine(stepOptions),
             ["model"] = model.Sha256 ?? "in memory",
-            ["sae"] = sae is null ? "none" : Hash(sae),
+            ["sae"] = sae is null ? "none" : RunIdentity.Sha256(sae),
             ["examples"] = train.Sha256(),
         };
     }
@@ -92,27 +90,21 @@ internal sealed class RewardHeadRun : IDisposable
         sums.zero_();
         extremes.fill_(double.NegativeInfinity);
         items = 0;
-        if (folder is not null) MetricsFile.Append(MetricsPath, line);
+        files.Append(line);
         return line;
     }
 
     /// <summary>Writes the checkpoint, when there is a folder.</summary>
-    public void Save()
-    {
-        if (folder is null) return;
-        SftCheckpoint.Save(CheckpointPath, Tensors(), identity, new Dictionary<string, long> { ["step"] = Step, ["items_since_log"] = items });
-    }
+    public void Save() => files.Save(Tensors(), new Dictionary<string, long> { ["step"] = Step, ["items_since_log"] = items });
 
     private void Resume()
     {
-        using var noGradient = no_grad();
-        using var scope = NewDisposeScope();
-        if (SftCheckpoint.Load(CheckpointPath, Tensors(), identity, ["step", "items_since_log"]) is { } counts)
+        if (files.Load(Tensors(), ["step", "items_since_log"]) is { } counts)
         {
             (Step, items) = (counts["step"], counts["items_since_log"]);
             weightOptimiser.Steps = biasOptimiser.Steps = Step;
         }
-        MetricsFile.TruncateTo<RewardHeadProgress>(MetricsPath, line => line.Step, Step);
+        files.TruncateTo<RewardHeadProgress>(line => line.Step, Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new()
@@ -126,19 +118,6 @@ internal sealed class RewardHeadRun : IDisposable
         ["sums_since_log"] = sums,
         ["extremes_since_log"] = extremes,
     };
-
-    private static string Hash(ISparseAutoencoder sae)
-    {
-        using var scope = NewDisposeScope();
-        using var weights = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var t in sae.Weights.Values)
-            foreach (var part in t.view(-1).split(1 << 24)) weights.AppendData(part.cpu().bytes); // a span holds less than 2 GiB
-        return Convert.ToHexStringLower(weights.GetHashAndReset());
-    }
-
-    private string CheckpointPath => Path.Combine(folder!, "checkpoint.safetensors");
-
-    private string MetricsPath => Path.Combine(folder!, "metrics.jsonl");
 
     public void Dispose()
     {

@@ -1,0 +1,42 @@
+using Parsimony.Files;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Parsimony.FineTuning;
+
+/// <summary>Where a run that goes on from where it stopped keeps its state and its log lines: <c>checkpoint.safetensors</c>, <c>metrics.jsonl</c>.</summary>
+/// <param name="folder">The run's folder; null: nothing is read or written.</param>
+/// <param name="identity">What the checkpoint must have been made with, see <see cref="RunIdentity"/>.</param>
+internal sealed class RunFiles(string? folder, IReadOnlyDictionary<string, string> identity)
+{
+    private const string Checkpoint = "checkpoint.safetensors", Metrics = "metrics.jsonl";
+
+    /// <summary>Copies the checkpoint's tensors into the given ones.</summary>
+    /// <returns>Its counts of the given names; null when there is none.</returns>
+    /// <exception cref="InvalidDataException">It is damaged, or of another run.</exception>
+    public IReadOnlyDictionary<string, long>? Load(IReadOnlyDictionary<string, Tensor> into, IEnumerable<string> counts)
+    {
+        if (folder is null) return null;
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return SftCheckpoint.Load(Path.Combine(folder, Checkpoint), into, identity, counts);
+    }
+
+    /// <summary>Writes the checkpoint.</summary>
+    public void Save(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, long> counts)
+    {
+        if (folder is not null) SftCheckpoint.Save(Path.Combine(folder, Checkpoint), tensors, identity, counts);
+    }
+
+    /// <summary>Adds a line.</summary>
+    public void Append<T>(T line, string file = Metrics)
+    {
+        if (folder is not null) MetricsFile.Append(Path.Combine(folder, file), line);
+    }
+
+    /// <summary>Drops the lines after a step.</summary>
+    public void TruncateTo<T>(Func<T, long> stepOf, long step, string file = Metrics)
+    {
+        if (folder is not null) MetricsFile.TruncateTo(Path.Combine(folder, file), stepOf, step);
+    }
+}
