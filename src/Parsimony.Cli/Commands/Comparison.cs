@@ -1,6 +1,7 @@
 using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Reporting;
 using Parsimony.Training;
 
 namespace Parsimony.Cli.Commands;

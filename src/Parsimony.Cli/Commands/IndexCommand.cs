@@ -6,6 +6,7 @@ using Parsimony.Exploration.Index;
 using Parsimony.Files;
 using Parsimony.Models;
 using Parsimony.Native;
+using Parsimony.Reporting;
 using Parsimony.Text;
 
 namespace Parsimony.Cli.Commands;

@@ -5,6 +5,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Rewards.Trained;
+using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Commands;
 

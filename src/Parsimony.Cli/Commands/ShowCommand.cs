@@ -3,6 +3,7 @@ using System.ComponentModel;
 using Parsimony.Cli.Runs;
 using Parsimony.Exploration.Index;
 using Parsimony.Files.Hub;
+using Parsimony.Reporting;
 using Parsimony.Tokens;
 
 namespace Parsimony.Cli.Commands;

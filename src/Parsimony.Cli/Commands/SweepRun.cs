@@ -2,6 +2,7 @@ using Parsimony.Activations;
 using Parsimony.Cli.Runs;
 using Parsimony.Files;
 using Parsimony.Models;
+using Parsimony.Reporting;
 using Parsimony.Training;
 
 namespace Parsimony.Cli.Commands;

@@ -2,6 +2,7 @@ using System.Text;
 using Parsimony.Activations;
 using Parsimony.Cli.Commands;
 using Parsimony.Evaluation;
+using Parsimony.Reporting;
 using Parsimony.Text;
 using Parsimony.Tokens;
 

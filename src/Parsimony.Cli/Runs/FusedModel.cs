@@ -1,5 +1,6 @@
 using Parsimony.FineTuning;
 using Parsimony.Models;
+using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Tokens;
 

@@ -4,6 +4,7 @@ using Parsimony.FineTuning.Analysis;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Preference;
 using Parsimony.Models;
+using Parsimony.Reporting;
 using Parsimony.Splicing;
 
 namespace Parsimony.Cli.Runs;

@@ -3,6 +3,7 @@ using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli.Commands;
 using Parsimony.Models;
 using Parsimony.Native;
+using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Runs;
 

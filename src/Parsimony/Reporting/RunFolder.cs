@@ -3,9 +3,8 @@ using System.Text.Json.Nodes;
 using Parsimony.Exploration.Index;
 using Parsimony.Files;
 using Parsimony.FineTuning.Rewards.Trained;
-using Parsimony.Reporting;
 
-namespace Parsimony.Cli.Runs;
+namespace Parsimony.Reporting;
 
 /// <summary>
 /// <c>runs/&lt;name&gt;/</c>: config.json (the resolved options of every command that worked here), metrics.jsonl, checkpoint, sae/,

@@ -1,4 +1,4 @@
-namespace Parsimony.Cli.Runs;
+namespace Parsimony.Reporting;
 
 /// <summary>The version of this program.</summary>
 internal static class ProgramVersion
