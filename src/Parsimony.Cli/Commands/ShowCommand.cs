@@ -54,7 +54,7 @@ internal static class ShowCommand
     }
 
     /// <summary>The folder of the model that a run's index was made with.</summary>
-    private static string ModelOf(RunFolder run)
+    internal static string ModelOf(RunFolder run)
     {
         var made = run.Recall<IndexOptions>("index");
         string? trained = made is not null && RunFolder.Contains(made.Sae) ? RunFolder.Existing(made.Sae).Recall<TrainOptions>("train")?.Model : run.Recall<TrainOptions>("train")?.Model;

@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Parsimony.Models;
@@ -23,55 +22,12 @@ public static class Generation
         Transformer model, IReadOnlyList<int[]> prompts, SamplingOptions options, Tap? tap = null, int? endOfTextId = null,
         Action<int, int>? onToken = null, Action<Tensor, long[]>? onDraw = null, LogitsProcessor? onLogits = null, CancellationToken cancellation = default)
     {
-        options.Validated();
-        if (prompts.Count == 0 || prompts.Any(p => p.Length == 0))
-            throw new ArgumentException("a prompt is empty; give at least one token, such as the end-of-text token.");
-        int rows = prompts.Count, longest = prompts.Max(p => p.Length), total = longest + options.MaxNewTokens;
-        if (total > model.Config.MaxSequenceLength) throw new ArgumentException(
-            $"the longest prompt has {longest} tokens and {options.MaxNewTokens} new ones are asked for; the model was made for "
-            + $"{model.Config.MaxSequenceLength}. Shorten the prompt or lower max_new_tokens.");
-
-        using var nograd = no_grad();
-        using var scope = NewDisposeScope();
-        using var sampler = new Sampler(options);
-        using var cache = options.UseCache ? new KvCache(model.Config, rows, total, model.Device) : null;
-        var (tokens, mask) = PadLeft(prompts, longest, total);
-        bool padded = prompts.Any(p => p.Length < longest);
-        int? stop = options.StopAtEndOfText ? endOfTextId : null;
-
-        var result = prompts.Select(_ => new List<int>(options.MaxNewTokens)).ToArray();
-        var running = Enumerable.Repeat(true, rows).ToArray();
-        for (int length = longest; length < total && running.Contains(true); length++)
+        using var session = new GenerationSession(model, prompts, options, tap, endOfTextId);
+        while (!session.IsDone)
         {
             cancellation.ThrowIfCancellationRequested();
-            using var step = NewDisposeScope();
-            int seen = cache?.Length ?? 0;
-            var logits = model.Forward(tokens.narrow(1, seen, length - seen), tap, padded ? mask.narrow(1, 0, length) : null, cache, lastOnly: true).select(1, 0);
-            if (onLogits is not null) logits = onLogits(logits, prompts, result);
-            long[] next = sampler.Draw(logits);
-            onDraw?.Invoke(logits, next);
-            tokens.select(1, length).copy_(tensor(next));
-            for (int row = 0; row < rows; row++)
-            {
-                if (!running[row]) continue;
-                result[row].Add((int)next[row]);
-                onToken?.Invoke(row, (int)next[row]);
-                running[row] = next[row] != stop;
-            }
+            session.Step(onToken, onDraw, onLogits);
         }
-        return [.. result.Select(r => r.ToArray())];
-    }
-
-    private static (Tensor Tokens, Tensor Mask) PadLeft(IReadOnlyList<int[]> prompts, int longest, int total)
-    {
-        var ids = new long[prompts.Count, total];
-        var present = new bool[prompts.Count, total];
-        for (int row = 0; row < prompts.Count; row++)
-        {
-            int padding = longest - prompts[row].Length;
-            for (int i = 0; i < prompts[row].Length; i++) ids[row, padding + i] = prompts[row][i];
-            for (int i = padding; i < total; i++) present[row, i] = true;
-        }
-        return (tensor(ids), tensor(present));
+        return [.. session.Said.Select(row => row.ToArray())];
     }
 }

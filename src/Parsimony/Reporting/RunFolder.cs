@@ -27,6 +27,7 @@ internal sealed class RunFolder
     public string RlhfNull => Path.Combine(Folder, "rlhf-null");
     public string RewardModel => Path.Combine(Folder, RewardHeadFolder.InRunFolder);
     public string RlhfAdapter => Path.Combine(Rlhf, "adapter");
+    public string Steered => Path.Combine(Folder, "steer");
     public string Metrics => Path.Combine(Folder, "metrics.jsonl");
     public string Plots => Path.Combine(Folder, "plots");
     public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");
@@ -41,6 +42,13 @@ internal sealed class RunFolder
 
     /// <summary>Whether there is an SAE of a run under the path.</summary>
     public static bool Contains(string path) => Directory.Exists(Path.Combine(path, "sae"));
+
+    /// <summary>The adapters of the run that are there, by the name of what learned them, and those that were saved while exploring by the names they were given.</summary>
+    public IReadOnlyList<(string Name, string Folder)> Adapters() =>
+    [
+        .. new (string Name, string Folder)[] { ("finetune", Adapter), ("dpo", DpoAdapter), ("rlhf", RlhfAdapter) }.Where(a => Directory.Exists(a.Folder)),
+        .. Directory.Exists(Steered) ? Directory.GetDirectories(Steered).Order(StringComparer.Ordinal).Select(folder => (Path.GetFileName(folder), folder)) : [],
+    ];
 
     /// <summary>Whether a training has left its state in a folder.</summary>
     public static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "checkpoint.safetensors"));

@@ -1,0 +1,54 @@
+using Parsimony.Cli;
+using Parsimony.Cli.Commands;
+using Microsoft.AspNetCore.Builder;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(Parsimony.Explorer.Tests.DemoRun))]
+
+namespace Parsimony.Explorer.Tests;
+
+/// <summary>The demo, cut short, and the explorer on it: one for all tests. What is read from it is real: an SAE, an index, dials learned by SFT and by PPO, an analysis.</summary>
+public sealed class DemoRun : IAsyncLifetime
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("parsimony-explorer-").FullName;
+    private WebApplication? app;
+
+    /// <summary>The run folder.</summary>
+    public string Folder => Path.Combine(folder, "demo");
+
+    /// <summary>Where the explorer listens, such as <c>http://127.0.0.1:41234</c>.</summary>
+    public string Address { get; private set; } = "";
+
+    /// <summary>What the pages show.</summary>
+    public Explored Explored => (Explored)app!.Services.GetService(typeof(Explored))!;
+
+    /// <summary>Asks the server; cookies are not kept.</summary>
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { UseCookies = false });
+
+    /// <inheritdoc/>
+    public async ValueTask InitializeAsync()
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        string[] args = ["demo", "--out", Folder, "--training-tokens", "80000", "--finetune-steps", "20", "--rlhf", "--rlhf-steps", "2", "--continuations", "64"];
+        // A run that is there already is shown instead: PARSIMONY_EXPLORER_TEST_RUN=runs/demo makes the screenshots of the README.
+        string run = Environment.GetEnvironmentVariable("PARSIMONY_EXPLORER_TEST_RUN") is { Length: > 0 } given ? given : Folder;
+        if (run == Folder) Assert.True(App.Run(args, output, error) == 0, error.ToString());
+        app = ExplorerServer.Create(ExploreCommand.Source(new ExploreOptions { Run = run }), new ExplorerOptions { Port = 0 });
+        await app.StartAsync();
+        Address = ExplorerServer.AddressOf(app);
+        Http.BaseAddress = new Uri(Address);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        if (app is not null)
+        {
+            await app.StopAsync();
+            await app.DisposeAsync();
+        }
+        Directory.Delete(folder, recursive: true);
+    }
+}
