@@ -66,6 +66,9 @@ public sealed class Explored : IDisposable
     /// <summary>Why there is no index; null where there is one.</summary>
     public string? IndexFault => Index is null ? indexFault : null;
 
+    /// <summary>What a latent is called; null: it has no label.</summary>
+    public string? LabelOf(int latent) => null;
+
     /// <summary>Whether the run has an SAE, so that its model can be worked with.</summary>
     public bool HasModel => source.OpenWorkbench is not null;
 

@@ -48,6 +48,7 @@ public static class ExplorerServer
         app.UseAntiforgery();
         Assets.Map(app);
         ServerApi.Map(app);
+        PromptApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

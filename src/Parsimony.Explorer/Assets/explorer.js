@@ -89,6 +89,13 @@
   };
   addEventListener('click', e => {
     if (e.target.closest('[data-theme-switch]')) { toggle(); return; }
+    const picked = e.target.closest('[data-picks] [data-at]');
+    if (picked) {
+      const into = picked.closest('[data-live]').querySelector('[data-picked]');
+      into.value = picked.dataset.at;
+      into.dispatchEvent(new Event('change', { bubbles: true }));
+      return;
+    }
     const copy = e.target.closest('[data-copy]');
     if (copy) { navigator.clipboard?.writeText(copy.dataset.copy === 'address' ? location.href : copy.dataset.copy); copy.dataset.copied = 'yes'; return; }
     const button = e.target.closest('[data-save]');

@@ -25,6 +25,7 @@ public sealed record NamedAdapter(string Name, string Folder, DialAdapter Dials)
 public sealed class Workbench(Transformer model, Tokenizer tokenizer, HookPoint at, ISparseAutoencoder sae, IReadOnlyList<NamedAdapter> adapters, IDisposable whole) : IDisposable
 {
     private readonly List<NamedAdapter> adapters = [.. adapters];
+    private float[]? rowNorms;
 
     /// <summary>The model.</summary>
     public Transformer Model => model;
@@ -40,6 +41,17 @@ public sealed class Workbench(Transformer model, Tokenizer tokenizer, HookPoint 
 
     /// <summary>What was learned.</summary>
     public IReadOnlyList<NamedAdapter> Adapters => adapters;
+
+    /// <summary>Length of each latent's decoder row, <c>[d_sae]</c>: how far one unit of it moves the output.</summary>
+    public float[] RowNorms
+    {
+        get
+        {
+            if (rowNorms is not null) return rowNorms;
+            using var scope = NewDisposeScope();
+            return rowNorms = sae.WDec.norm(1).to(ScalarType.Float32).cpu().data<float>().ToArray();
+        }
+    }
 
     /// <summary>Adds one that was made here.</summary>
     public void Add(NamedAdapter adapter) => adapters.Add(adapter);

@@ -23,23 +23,25 @@ public sealed record ShadedText
     /// <param name="peak">Index of the token with the strongest activation.</param>
     public static ShadedText Join(IReadOnlyList<byte[]> tokens, IReadOnlyList<float> activations, int peak)
     {
-        var text = new List<string>();
-        var strength = new List<float>();
-        int peakPiece = 0;
+        var pieces = Pieces(tokens).ToList();
+        return new ShadedText
+        {
+            Text = [.. pieces.Select(p => p.Text)],
+            Activations = [.. pieces.Select(p => Enumerable.Range(p.First, p.End - p.First).Max(i => activations[i]))],
+            Peak = Math.Max(0, pieces.FindIndex(p => peak >= p.First && peak < p.End)),
+        };
+    }
+
+    /// <summary>The pieces alone: tokens First to End - 1 share a character, or are one.</summary>
+    /// <param name="tokens">Bytes of each token.</param>
+    public static IEnumerable<(int First, int End, string Text)> Pieces(IReadOnlyList<byte[]> tokens)
+    {
         for (int start = 0, end; start < tokens.Count; start = end)
         {
             byte[] bytes = tokens[start];
-            float most = activations[start];
-            for (end = start + 1; end < tokens.Count && EndsWithinCharacter(bytes); end++)
-            {
-                bytes = [.. bytes, .. tokens[end]];
-                most = Math.Max(most, activations[end]);
-            }
-            if (peak >= start && peak < end) peakPiece = text.Count;
-            text.Add(Decode(bytes));
-            strength.Add(most);
+            for (end = start + 1; end < tokens.Count && EndsWithinCharacter(bytes); end++) bytes = [.. bytes, .. tokens[end]];
+            yield return (start, end, Decode(bytes));
         }
-        return new ShadedText { Text = text, Activations = strength, Peak = peakPiece };
     }
 
     /// <summary>UTF-8 to text; a byte that belongs to no character is written <c>\xd8</c>.</summary>
