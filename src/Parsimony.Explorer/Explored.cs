@@ -1,6 +1,7 @@
 using Parsimony.Explorer.Model;
 using Parsimony.Explorer.Runs;
 using Parsimony.Exploration.Index;
+using Parsimony.Exploration.Labels;
 using Parsimony.Reporting;
 using Parsimony.Tokens;
 
@@ -14,6 +15,8 @@ public sealed class Explored : IDisposable
     private readonly Lazy<Tokenizer?> tokenizer;
     private FeatureIndex? index;
     private string? indexFault;
+    private LabelStore? labels;
+    private Labeller? labeller;
     private Task<Workbench>? bench;
 
     /// <summary>Nothing is opened before it is asked for.</summary>
@@ -66,8 +69,52 @@ public sealed class Explored : IDisposable
     /// <summary>Why there is no index; null where there is one.</summary>
     public string? IndexFault => Index is null ? indexFault : null;
 
+    /// <summary>The index, which must be there.</summary>
+    /// <exception cref="InvalidOperationException">It is not; the message says what to do.</exception>
+    public FeatureIndex IndexOrFault() => Index ?? throw new InvalidOperationException(indexFault ?? "the run has no index.");
+
+    /// <summary>A latent that must be there.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is not.</exception>
+    public int Existing(int latent) => IndexOrFault() is { DSae: var n } && (uint)latent < (uint)n ? latent
+        : throw new ArgumentOutOfRangeException(nameof(latent), $"there is no latent {latent}; this SAE has latents 0 to {Index!.DSae - 1}.");
+
+    /// <summary>Finds labels; kept, for its first use runs the model over some text. Call on the model's thread.</summary>
+    public Labeller LabellerFor(Workbench opened) => labeller ??= new Labeller(IndexOrFault(), opened.Model, opened.Sae, opened.Tokenizer);
+
+    /// <summary>The labels of the run's latents; null where none was given yet, or the run has no index.</summary>
+    /// <exception cref="InvalidDataException">labels.db belongs to another SAE.</exception>
+    public LabelStore? Labels
+    {
+        get
+        {
+            lock (gate) return labels ??= Index is { Header.SaeSha256: { } sae } read ? LabelStore.OpenExisting(Run.Files.Folder, sae, read.DSae) : null;
+        }
+    }
+
+    /// <summary>The same, begun where there are none yet.</summary>
+    /// <exception cref="InvalidOperationException">Nothing may be saved, or the run has no index.</exception>
+    public LabelStore LabelsToWrite()
+    {
+        if (Options.ReadOnly) throw new InvalidOperationException("this explorer was started with --read-only: it saves no labels.");
+        lock (gate) return labels ??= Index is { Header.SaeSha256: { } sae } read ? LabelStore.Open(Run.Files.Folder, sae, read.DSae)
+            : throw new InvalidOperationException(indexFault ?? "the run's index does not say which SAE it is of; make it anew with 'parsimony index'.");
+    }
+
     /// <summary>What a latent is called; null: it has no label.</summary>
-    public string? LabelOf(int latent) => null;
+    public string? LabelOf(int latent) => LabelsOf([latent])[0];
+
+    /// <summary>What some latents are called, in their order; null where one has no label.</summary>
+    public IReadOnlyList<string?> LabelsOf(IReadOnlyCollection<int> latents)
+    {
+        try
+        {
+            return Labels is { } store && latents.Count > 0 ? [.. store.Get(latents).Select(l => l.Best)] : new string?[latents.Count];
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            return new string?[latents.Count]; // the labels page says why
+        }
+    }
 
     /// <summary>Whether the run has an SAE, so that its model can be worked with.</summary>
     public bool HasModel => source.OpenWorkbench is not null;
@@ -106,6 +153,7 @@ public sealed class Explored : IDisposable
     {
         Queue.Dispose();
         if (IsLoaded) bench!.Result.Dispose();
+        labels?.Dispose();
         index?.Dispose();
     }
 }

@@ -49,6 +49,7 @@ public static class ExplorerServer
         Assets.Map(app);
         ServerApi.Map(app);
         PromptApi.Map(app);
+        LabelApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

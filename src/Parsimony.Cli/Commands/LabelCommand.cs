@@ -6,6 +6,7 @@ using Parsimony.Exploration.Index;
 using Parsimony.Exploration.Labels;
 using Parsimony.Exploration.Labels.Explain;
 using Parsimony.Native;
+using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Commands;
 
