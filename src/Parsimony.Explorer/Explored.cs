@@ -1,3 +1,4 @@
+using Parsimony.Explorer.Features;
 using Parsimony.Explorer.Model;
 using Parsimony.Explorer.Runs;
 using Parsimony.Exploration.Index;
@@ -38,6 +39,9 @@ public sealed class Explored : IDisposable
 
     /// <summary>The run's tokenizer; null before it has a model.</summary>
     public Tokenizer? Tokenizer => tokenizer.Value;
+
+    /// <summary>What the run's latents are called.</summary>
+    public ILabels Labels { get; init; } = new NoLabels();
 
     /// <summary>The run's feature index; null where there is none that fits, and then <see cref="IndexFault"/> says why.</summary>
     public FeatureIndex? Index
