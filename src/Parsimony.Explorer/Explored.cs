@@ -116,6 +116,10 @@ public sealed class Explored : IDisposable
         }
     }
 
+    /// <summary>The latents with a text in their labels or notes, upper and lower case alike.</summary>
+    /// <exception cref="InvalidDataException">labels.db belongs to another SAE.</exception>
+    public IReadOnlySet<int> LabelsWith(string text) => Labels is { } store ? store.Find(text, store.DSae).Select(hit => hit.Latent).ToHashSet() : new HashSet<int>();
+
     /// <summary>Whether the run has an SAE, so that its model can be worked with.</summary>
     public bool HasModel => source.OpenWorkbench is not null;
 

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Parsimony.Explorer.Api;
+using Parsimony.Explorer.Features;
 using Parsimony.Explorer.Guards;
 using Parsimony.Explorer.Pages;
 using Parsimony.Files;
@@ -34,6 +35,7 @@ public static class ExplorerServer
         // Keys for tokens in forms are of this run of the program: nothing is written into the user's home.
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddSingleton(_ => new Explored(source, options));
+        builder.Services.AddSingleton<FeatureList>();
         builder.Services.AddScoped<Client>();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(circuits => circuits.DisconnectedCircuitMaxRetained = 20);
         builder.Services.AddSignalR(hub => hub.MaximumReceiveMessageSize = MostBytes);
@@ -50,6 +52,8 @@ public static class ExplorerServer
         ServerApi.Map(app);
         PromptApi.Map(app);
         LabelApi.Map(app);
+        FeaturesApi.Map(app);
+        SaeApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

@@ -20,7 +20,10 @@ public sealed class Browser : IAsyncLifetime
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     /// <summary>A fresh page at an address of the explorer. What it writes to the console as an error, or fails to load, is collected.</summary>
-    public async Task<ExplorerPage> Open(DemoRun run, string path, ColorScheme scheme = ColorScheme.Light)
+    public Task<ExplorerPage> Open(DemoRun run, string path, ColorScheme scheme = ColorScheme.Light) => Open(run.Address, path, scheme);
+
+    /// <summary>The same of an explorer that listens at an address.</summary>
+    public async Task<ExplorerPage> Open(string address, string path, ColorScheme scheme = ColorScheme.Light)
     {
         if (!File.Exists(Executable))
         {
@@ -35,7 +38,7 @@ public sealed class Browser : IAsyncLifetime
             Headless = true,
             Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
         });
-        var context = await chromium.NewContextAsync(new() { BaseURL = run.Address, ColorScheme = scheme, ViewportSize = new() { Width = 1280, Height = 900 } });
+        var context = await chromium.NewContextAsync(new() { BaseURL = address, ColorScheme = scheme, ViewportSize = new() { Width = 1280, Height = 900 } });
         context.SetDefaultTimeout(60_000); // two cores, perhaps with other work
         var page = new ExplorerPage(context, await context.NewPageAsync());
         await page.Go(path);

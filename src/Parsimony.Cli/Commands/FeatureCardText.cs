@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Parsimony.Reporting;
-using static Parsimony.Cli.Commands.ShownFeature;
+using static Parsimony.Reporting.ShownFeature;
 
 namespace Parsimony.Cli.Commands;
 

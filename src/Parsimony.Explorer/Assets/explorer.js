@@ -98,6 +98,8 @@
     }
     const copy = e.target.closest('[data-copy]');
     if (copy) { navigator.clipboard?.writeText(copy.dataset.copy === 'address' ? location.href : copy.dataset.copy); copy.dataset.copied = 'yes'; return; }
+    const from = e.target.closest('[data-copy-from]');
+    if (from) { fetch(from.dataset.copyFrom).then(answer => answer.text()).then(text => { navigator.clipboard?.writeText(text); from.dataset.copied = 'yes'; }); return; }
     const button = e.target.closest('[data-save]');
     if (!button) return;
     const figure = button.closest('figure'), { text, w, h } = alone(figure.querySelector('svg')), name = figure.dataset.name || 'plot';

@@ -224,6 +224,37 @@ public sealed class FeatureIndex : IDisposable
         return [.. tokenLatents.Slice(tokenOffsets[token], (long)tokenOffsets[token + 1] - tokenOffsets[token]).ToArray().Select(r => (r.Id, (int)r.Value))];
     }
 
+    /// <summary>The latents that name one of some tokens among those they promote, directly or as measured.</summary>
+    /// <param name="ids">Token ids.</param>
+    public IReadOnlySet<int> Promoting(IReadOnlySet<int> ids)
+    {
+        var found = new HashSet<int>();
+        int each = Header.Options.LogitTokens;
+        foreach (var named in (MappedElements<Ranked>[])[promoted, raised])
+        {
+            var all = Read(named);
+            for (int i = 0; i < all.Length; i++)
+                if (all[i].Id >= 0 && ids.Contains(all[i].Id)) found.Add(i / each);
+        }
+        return found;
+    }
+
+    /// <summary>The tokens whose direct logits a latent raises most, highest first; see <see cref="FeatureCard.Promoted"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
+    public (int Id, float Logit)[] Promoted(int latent)
+    {
+        Check(latent);
+        return Tokens(promoted, latent);
+    }
+
+    /// <summary>The largest cosine of a latent's decoder row with another's, -1 to 1; not a number where neighbours were not kept.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
+    public float NearestCosine(int latent)
+    {
+        Check(latent);
+        return Header.Options.Neighbours > 0 && similar.Slice((long)latent * Header.Options.Neighbours, 1)[0] is { Id: >= 0 } nearest ? nearest.Value : float.NaN;
+    }
+
     /// <summary>Bytes of a token's id in a vocabulary.</summary>
     internal static int IdBytes(int dVocab) => dVocab <= 1 << 16 ? sizeof(ushort) : sizeof(int);
 

@@ -63,6 +63,25 @@ public sealed class PreActivationHistogram
         : scale == 0 ? new(shift > Threshold ? shift : 0, isJoint ? null : 0)
         : Predict(scale, shift, (onset, floor) => (floor - scale * onset, scale), Rounding * (Math.Abs(scale) * MeanSize() + Math.Abs(shift)));
 
+    /// <summary>How far its dials move the latent, <c>mean |f' - f|</c> over all tokens, in units of the activation; a bin's tokens are taken to lie in its middle.</summary>
+    /// <param name="scale">c.</param>
+    /// <param name="shift">d.</param>
+    public double Moved(double scale, double shift)
+    {
+        if (tokens == 0 || (scale == 1 && shift == 0)) return 0;
+        double floor = Floor, moved = 0;
+        for (int i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] == 0) continue;
+            double z = (Edge(i) + Edge(i + 1)) / 2, after = scale * z + shift;
+            moved += counts[i] * Math.Abs((after > floor ? after : 0) - (z > floor ? z : 0));
+        }
+        return moved / tokens;
+    }
+
+    /// <summary>What the pre-activation must exceed, as far as it alone decides: where latents are chosen together the smallest that was chosen.</summary>
+    internal double Floor => isJoint ? SmallestChosen() : Threshold;
+
     /// <summary>The mean over all tokens of <c>a + b y</c> where the latent fires and of 0 elsewhere; y is the distance from the old threshold.</summary>
     /// <param name="scale">c, not 0.</param>
     /// <param name="shift">d.</param>
@@ -70,7 +89,7 @@ public sealed class PreActivationHistogram
     /// <param name="slack">What rounding may add to the error.</param>
     private DialEstimate Predict(double scale, double shift, Func<double, double, (double A, double B)> line, double slack)
     {
-        double floor = isJoint ? SmallestChosen() : Threshold, onset = (floor - shift) / scale - Threshold;
+        double floor = Floor, onset = (floor - shift) / scale - Threshold;
         double blur = Rounding * (Math.Abs(floor) + Math.Abs(shift)) / Math.Abs(scale); // what rounding in a pass may put on the other side
         if (scale < 0) blur = Math.Max(blur, double.Epsilon); // those on the very edge, which now do not fire either, are in the bin below it
         var (a, b) = line(onset, floor);

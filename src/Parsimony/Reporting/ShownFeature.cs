@@ -1,11 +1,10 @@
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
-using Parsimony.Reporting;
 using Parsimony.Tokens;
 
-namespace Parsimony.Cli.Commands;
+namespace Parsimony.Reporting;
 
-/// <summary>A feature card in readable text, as <c>show feature --json</c> prints it.</summary>
+/// <summary>A feature card in readable text, as <c>show feature --json</c> prints it and <c>/api/features/123</c> answers.</summary>
 internal sealed record ShownFeature
 {
     internal sealed record Passage(int Context, int Position, double Activation, ShadedText Shaded);
@@ -18,8 +17,6 @@ internal sealed record ShownFeature
 
     internal sealed record Bins(double Threshold, IReadOnlyList<double> Edges, IReadOnlyList<uint> Counts);
 
-    internal sealed record Dials(double Scale, double Shift, double Density, double? DensityError, double Mean, double? MeanError);
-
     public required int Latent { get; init; }
     public required string Hook { get; init; }
     public required string Text { get; init; }
@@ -30,7 +27,7 @@ internal sealed record ShownFeature
     public required double MaxActivation { get; init; }
     public required double MeanActivation { get; init; }
     /// <summary>Under the dials that were asked for; null without.</summary>
-    public required Dials? Predicted { get; init; }
+    public required DialPrediction? Predicted { get; init; }
     public required Bins Histogram { get; init; }
     public required IReadOnlyList<Passage> TopContexts { get; init; }
     public required IReadOnlyList<Interval> Intervals { get; init; }
@@ -57,13 +54,7 @@ internal sealed record ShownFeature
             ShadedText.Join([.. c.Tokens.Select(t => tokenizer.Bytes(t.Id).ToArray())], [.. c.Tokens.Select(t => t.Activation)], c.PeakIndex));
         Token[] Named((int Id, float Change)[] tokens) => [.. tokens.Where(t => tokenizer.Bytes(t.Id).Length > 0).Select(t => new Token(tokenizer.Display(t.Id), t.Id, t.Change))];
         Like[] Alike(Neighbour[] latents) => [.. latents.Select(n => new Like(n.Latent, n.Likeness))];
-        Dials? predicted = null;
-        if (scale is not null || shift is not null)
-        {
-            (double c, double d) = (scale ?? 1, shift ?? 0);
-            var (density, mean) = (h.Density(c, d), h.Mean(c, d));
-            predicted = new(c, d, density.Value, density.Error, mean.Value, mean.Error);
-        }
+        var predicted = scale is null && shift is null ? null : DialPrediction.Of(h, scale ?? 1, shift ?? 0);
         return new()
         {
             Latent = latent,

@@ -1,0 +1,72 @@
+using System.Text;
+using Microsoft.AspNetCore.Components;
+using Parsimony.Exploration;
+using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Parts;
+using Parsimony.Reporting;
+using Parsimony.Tokens;
+
+namespace Parsimony.Explorer.Features;
+
+/// <summary>How much text is shown around a place where a latent fires.</summary>
+public enum PassageWidth
+{
+    /// <summary>Eight tokens before it, four behind.</summary>
+    Short,
+
+    /// <summary>The window that the index keeps the activations of.</summary>
+    Window,
+
+    /// <summary>The whole context; what is outside the window is grey, its activations were not kept.</summary>
+    Full,
+}
+
+/// <summary>Contexts of a latent as shaded text.</summary>
+public static class Passages
+{
+    private const int Before = 8, After = 4;
+
+    /// <summary>One context.</summary>
+    /// <param name="passage">The window.</param>
+    /// <param name="index">The index, for the text around it.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="strongest">The activation that is shaded most deeply.</param>
+    /// <param name="width">How much is shown.</param>
+    public static MarkupString Markup(FeatureContext passage, FeatureIndex index, Tokenizer tokenizer, double strongest, PassageWidth width)
+    {
+        if (width == PassageWidth.Short)
+        {
+            int from = Math.Max(0, passage.PeakIndex - Before), to = Math.Min(passage.Tokens.Length, passage.PeakIndex + After + 1);
+            passage = passage with { Tokens = passage.Tokens[from..to], PeakIndex = passage.PeakIndex - from };
+        }
+        if (width != PassageWidth.Full) return TokenMarkup.Of(passage, tokenizer, strongest);
+        int[] all = index.Context(passage.Context);
+        int start = passage.Position - passage.PeakIndex, end = start + passage.Tokens.Length;
+        var html = new StringBuilder();
+        // A character may lie across the window's edge: all is joined together, then parted by where its pieces begin.
+        float[] activations = [.. all.Select((_, t) => t >= start && t < end ? passage.Tokens[t - start].Activation : 0)];
+        var text = ShadedText.Join([.. all.Select(id => tokenizer.Bytes(id).ToArray())], activations, passage.Position);
+        int[] begins = Begins(text, all, tokenizer);
+        for (int i = 0; i < text.Text.Count; i++)
+        {
+            float a = text.Activations[i];
+            bool isInside = begins[i] >= start && begins[i] < end;
+            TokenMarkup.Piece(html, text.Text[i], a > 0 ? Math.Clamp(a / strongest, 0.02, 1) : 0, i == text.Peak ? "peak" : isInside ? "" : "prompt", a > 0 ? Number.Text(a) : null);
+        }
+        return new MarkupString(html.ToString());
+    }
+
+    /// <summary>The token that each piece begins with.</summary>
+    private static int[] Begins(ShadedText text, int[] ids, Tokenizer tokenizer)
+    {
+        var begins = new int[text.Text.Count];
+        for (int piece = 0, token = 0; piece < begins.Length; piece++)
+        {
+            begins[piece] = token;
+            var bytes = new List<byte>();
+            do bytes.AddRange(tokenizer.Bytes(ids[token++]));
+            while (token < ids.Length && ShadedText.Decode(bytes.ToArray()) != text.Text[piece]);
+        }
+        return begins;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Net;
+using Parsimony.Exploration.Index;
+using Parsimony.Tests;
+using Parsimony.Tokens;
+using Xunit;
+
+namespace Parsimony.Explorer.Tests;
+
+/// <summary>Indices that the demo has not: odd text, very many latents, none at all.</summary>
+public sealed class SyntheticRunTests(Browser browser)
+{
+    private const string Odd = "<b>bold</b> & \"quoted\" <script>alert(1)</script> مرحبا بالعالم 😀👩‍🚀 漢字仮名 \t\u0001 café ";
+
+    private static IReadOnlyList<int[]> OddContexts(Tokenizer tokenizer)
+    {
+        int[] ids = tokenizer.Encode(Odd);
+        return [.. Enumerable.Range(0, 12).Select(start => Enumerable.Range(0, 48).Select(t => ids[(start * 7 + t) % ids.Length]).ToArray())];
+    }
+
+    [Fact]
+    public async Task Odd_text_is_shown_right_and_markup_in_it_stays_text()
+    {
+        await using var run = await SyntheticRun.Start(64, OddContexts);
+        await using var at = await browser.Open(run.Address, "/features");
+        await at.Page.WaitForSelectorAsync("a[data-row]");
+        Assert.Equal(0, await at.Page.Locator("main b, main script").CountAsync());
+        var shown = new System.Text.StringBuilder(await at.Page.InnerTextAsync("main"));
+        foreach (int latent in (int[])[0, 1, 2, 3])
+        {
+            await at.Go($"/features/{latent}?width=full");
+            Assert.Equal(0, await at.Page.Locator("main b, main script").CountAsync());
+            shown.Append(await at.Page.InnerTextAsync("main"));
+        }
+        string text = shown.ToString();
+        foreach (string word in (string[])["<b>", "</script>", "مرحبا", "😀", "漢字", "café"]) Assert.Contains(word, text, StringComparison.Ordinal);
+        Assert.DoesNotContain('\uFFFD', text);
+        await at.Picture("feature-odd-text");
+        at.EnsureNoErrors();
+    }
+
+    [Fact]
+    public async Task Of_131072_latents_the_list_comes_within_300_ms_and_a_feature_within_150()
+    {
+        await using var run = await SyntheticRun.Start(131_072, _ => Some.Contexts(), vocabulary: 40);
+        var index = run.Explored.Index!;
+        Assert.Equal(131_072, index.DSae);
+        async Task<double> Best(params string[] paths) // the machine may have other work: the best of several; every address is another query, so that none is answered from what is kept
+        {
+            double best = double.PositiveInfinity;
+            foreach (string path in paths)
+            {
+                var clock = Stopwatch.StartNew();
+                using var answer = await run.Http.GetAsync(new Uri(path, UriKind.Relative));
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+                await answer.Content.ReadAsByteArrayAsync();
+                best = Math.Min(best, clock.Elapsed.TotalMilliseconds);
+                TestContext.Current.TestOutputHelper?.WriteLine($"{path}: {clock.Elapsed.TotalMilliseconds:0} ms");
+            }
+            return best;
+        }
+        string token = run.Explored.Tokenizer!.Display(index.PeakToken[index.Ranked(IndexColumn.Density)[0]]);
+        double list = await Best("/features", "/features?sort=density", "/features?sort=max", "/features?sort=mean", "/features?sort=density&descending=false", "/features?sort=max&alive=true", "/features?min_density=0.01&sort=mean");
+        double search = await Best($"/features?query=tok:{Uri.EscapeDataString(token)}", $"/features?query=out:{Uri.EscapeDataString(token)}&sort=max", $"/features?query=out:{Uri.EscapeDataString(token)}&sort=mean");
+        double feature = await Best([.. Enumerable.Range(0, 12).Select(i => $"/features/{1000 * i}")]);
+        double sae = await Best("/sae", "/sae", "/sae");
+        TestContext.Current.TestOutputHelper?.WriteLine($"131,072 latents: list {list:0} ms, search {search:0} ms, feature {feature:0} ms, SAE {sae:0} ms");
+        Assert.InRange(list, 0, 300);
+        Assert.InRange(search, 0, 500);
+        Assert.InRange(feature, 0, 150);
+    }
+
+    [Fact]
+    public async Task A_run_without_an_index_says_what_makes_one()
+    {
+        using var folder = new TemporaryFolder();
+        await using var app = ExplorerServer.Create(new ExplorerSource { RunFolder = folder.Path }, new ExplorerOptions { Port = 0 });
+        await app.StartAsync();
+        using var http = new HttpClient { BaseAddress = new Uri(ExplorerServer.AddressOf(app)) };
+        foreach (string path in (string[])["/features", "/features/3", "/sae"])
+            Assert.Contains("parsimony", await http.GetStringAsync(new Uri(path, UriKind.Relative)), StringComparison.Ordinal);
+        Assert.Contains("parsimony index", await http.GetStringAsync(new Uri("/features", UriKind.Relative)), StringComparison.Ordinal);
+        using var answer = await http.GetAsync(new Uri("/api/features", UriKind.Relative));
+        Assert.Equal(HttpStatusCode.Conflict, answer.StatusCode);
+        await app.StopAsync();
+    }
+}
