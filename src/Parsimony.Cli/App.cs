@@ -18,7 +18,7 @@ internal static class App
     private static Command[] Commands() =>
     [
         DemoCommand.Create(), PullCommand.Create(), HarvestCommand.Create(), TrainCommand.Create(), EvaluateCommand.Create(), FinetuneCommand.Create(), DpoCommand.Create(), RewardModelCommand.Create(),
-        RlhfCommand.Create(), AnalyseCommand.Create(), IndexCommand.Create(), LabelCommand.Create(), ShowCommand.Create(), ReportCommand.Create(), ExploreCommand.Create(), AdapterCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(),
+        RlhfCommand.Create(), AnalyseCommand.Create(), IndexCommand.Create(), LabelCommand.Create(), ShowCommand.Create(), ReportCommand.Create(), ExploreCommand.Create(), ExportCommand.Create(), AdapterCommand.Create(), GenerateCommand.Create(), InspectCommand.Create(),
         ConvertCommand.Create(), QuantiseCommand.Create(), DoctorCommand.Create(), BenchCommand.Create(),
     ];
 

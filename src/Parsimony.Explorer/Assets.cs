@@ -17,16 +17,21 @@ internal static class Assets
         [".svg"] = "image/svg+xml",
     };
 
+    /// <summary>The explorer's own by their names.</summary>
+    public static IEnumerable<(string Name, byte[] Content)> All =>
+    [
+        .. ((string[])["explorer.css", "explorer.js"]).Select(name => (name, Bytes(name))),
+        .. ((string[])["Inter-Regular.woff2", "Inter-SemiBold.woff2"]).Select(name => (name, Asset.Bytes(name))),
+    ];
+
     /// <summary>Serves them: the explorer's own under <c>/assets</c>, Blazor's where it looks for it.</summary>
     public static void Map(WebApplication app)
     {
-        foreach (string name in (string[])["explorer.css", "explorer.js"]) Serve(app, "/assets/" + name, Bytes(name));
-        foreach (string name in (string[])["Inter-Regular.woff2", "Inter-SemiBold.woff2"]) Serve(app, "/assets/" + name, Asset.Bytes(name));
+        foreach (var (name, content) in All) Serve(app, "/assets/" + name, content);
         Serve(app, "/_framework/blazor.web.js", Bytes("blazor.web.js"));
     }
 
-    /// <summary>The bytes of one of the explorer's own files.</summary>
-    public static byte[] Bytes(string name)
+    private static byte[] Bytes(string name)
     {
         using var stream = typeof(Assets).Assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"the explorer was built without its file {name}.");
         var bytes = new byte[stream.Length];

@@ -54,6 +54,7 @@ public static class ExplorerServer
         LabelApi.Map(app);
         FeaturesApi.Map(app);
         SaeApi.Map(app);
+        SteerApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using Parsimony.Autoencoders.Formats;
 using Parsimony.Cli.Runs;
+using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
 using Parsimony.Exploration.Labels;
 using Parsimony.Exploration.Labels.Explain;
@@ -107,9 +108,7 @@ internal static class LabelCommand
     {
         if (options.Latents.Length > 0) return [.. options.Latents.Distinct()];
         if (options.Count is null) return [.. Enumerable.Range(0, index.DSae)];
-        float[] effect = index.Effect.ToArray();
-        uint[] fired = index.Fired.ToArray();
-        return [.. index.Ranked(IndexColumn.Effect, where: i => fired[i] > 0 && !float.IsNaN(effect[i])).Concat(index.Ranked(IndexColumn.Mean, where: i => fired[i] > 0 && float.IsNaN(effect[i]))).Take(options.Count.Value)];
+        return [.. LatentChoice.Strongest(index).Take(options.Count.Value)];
     }
 
     /// <summary>The SAE that a run's index was made of.</summary>

@@ -1,3 +1,4 @@
+using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
 using Parsimony.Exploration.Labels;
 
@@ -16,9 +17,7 @@ internal static class LabelList
         if (!string.IsNullOrWhiteSpace(text)) return labels is null ? [] : [.. labels.Find(text.Trim(), index.DSae).Select(hit => hit.Latent).Distinct()];
         if (show == "starred") return [.. labels?.Starred() ?? []];
         var automatic = labels is null ? new HashSet<int>() : Enum.GetValues<LabelMethod>().SelectMany(m => labels.Tried(m)).ToHashSet();
-        uint[] fired = index.Fired.ToArray();
-        float[] effect = index.Effect.ToArray();
-        int[] strong = [.. index.Ranked(IndexColumn.Effect, where: i => fired[i] > 0 && !float.IsNaN(effect[i])), .. index.Ranked(IndexColumn.Mean, where: i => fired[i] > 0 && float.IsNaN(effect[i]))];
+        int[] strong = LatentChoice.Strongest(index);
         if (show is not ("hand" or "automatic" or "unlabelled")) return strong;
         var byHand = labels is null ? [] : labels.Get(strong).Where(l => l.Hand is not null).Select(l => l.Latent).ToHashSet();
         return [.. strong.Where(i => show == "hand" ? byHand.Contains(i) : show == "automatic" ? automatic.Contains(i) : !byHand.Contains(i) && !automatic.Contains(i))];

@@ -6,6 +6,15 @@ namespace Parsimony.Exploration;
 /// <summary>Chooses latents worth looking at.</summary>
 public static class LatentChoice
 {
+    /// <summary>All latents that fire: those whose effect was measured first, the largest in front; then the others by their mean activation.</summary>
+    /// <param name="index">The latents.</param>
+    public static int[] Strongest(FeatureIndex index)
+    {
+        uint[] fired = index.Fired.ToArray();
+        float[] effect = index.Effect.ToArray();
+        return [.. index.Ranked(IndexColumn.Effect, where: i => fired[i] > 0 && !float.IsNaN(effect[i])), .. index.Ranked(IndexColumn.Mean, where: i => fired[i] > 0 && float.IsNaN(effect[i]))];
+    }
+
     /// <summary>
     /// Those that fire in at least three contexts and on at most a tenth of the tokens are lined up by density and cut into as many equal groups as are wanted; each group sends the one with the largest
     /// activation, of those whose strongest token none before has, where there is such a one: ten features are to be ten, not one told ten times.
