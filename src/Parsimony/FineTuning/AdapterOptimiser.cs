@@ -17,6 +17,9 @@ internal sealed class AdapterOptimiser : IDisposable
         optimisers = [.. adapter.Parameters.Select(p => (p.Key, new AdamW(p.Value, learningRate, weightDecay, adapter.DecayToward(p.Key))))];
     }
 
+    /// <summary>Whose numbers they are.</summary>
+    public IAdapter Adapter => adapter;
+
     /// <summary>What is learnt, in the order of the gradients.</summary>
     public IList<Tensor> Parameters { get; }
 

@@ -4,12 +4,13 @@ using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning;
 
-/// <summary>Where a run that goes on from where it stopped keeps its state and its log lines: <c>checkpoint.safetensors</c>, <c>metrics.jsonl</c>.</summary>
+/// <summary>Where a run that goes on from where it stopped keeps its state, its log lines and how its dials went: <c>checkpoint.safetensors</c>, <c>metrics.jsonl</c>, <c>trajectory.bin</c>.</summary>
 /// <param name="folder">The run's folder; null: nothing is read or written.</param>
 /// <param name="identity">What the checkpoint must have been made with, see <see cref="RunIdentity"/>.</param>
 internal sealed class RunFiles(string? folder, IReadOnlyDictionary<string, string> identity)
 {
     private const string Checkpoint = "checkpoint.safetensors", Metrics = "metrics.jsonl";
+    private readonly DialTrajectoryLog? trajectory = folder is null ? null : new(Path.Combine(folder, DialTrajectory.FileName));
 
     /// <summary>Copies the checkpoint's tensors into the given ones.</summary>
     /// <returns>Its counts of the given names; null when there is none.</returns>
@@ -39,4 +40,13 @@ internal sealed class RunFiles(string? folder, IReadOnlyDictionary<string, strin
     {
         if (folder is not null) MetricsFile.TruncateTo(Path.Combine(folder, file), stepOf, step);
     }
+
+    /// <summary>Adds where the dials are now to the trajectory; other adapters have none.</summary>
+    public void AppendDials(long step, IAdapter adapter)
+    {
+        if (adapter is DialAdapter dials) trajectory?.Append(step, dials);
+    }
+
+    /// <summary>Drops what the trajectory has after a step.</summary>
+    public void TruncateDials(long step) => trajectory?.TruncateTo(step);
 }

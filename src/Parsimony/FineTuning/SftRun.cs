@@ -89,6 +89,7 @@ internal sealed class SftRun : IDisposable
         var line = new SftProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / seconds, loss, distance.Gamma, distance.Shift, distance.All,
             distance.LatentsChanged, gradientNorm.item<float>());
         files.Append(line);
+        files.AppendDials(line.Step, optimiser.Adapter);
         return line;
     }
 
@@ -108,6 +109,7 @@ internal sealed class SftRun : IDisposable
             optimiser.Steps = Step;
         }
         files.TruncateTo<SftProgress>(line => line.Step, Step);
+        files.TruncateDials(Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new(optimiser.Tensors()) { ["nats_since_log"] = nats };

@@ -106,6 +106,7 @@ internal sealed class PolicyRun : IDisposable
     public void Log(PolicyProgress line, IEnumerable<PolicySample> samples)
     {
         files.Append(line);
+        files.AppendDials(line.Step, optimiser.Adapter);
         foreach (var sample in samples) files.Append(sample, Samples);
     }
 
@@ -127,6 +128,7 @@ internal sealed class PolicyRun : IDisposable
             if (Critic is not null) Critic.Steps = counts["critic_updates"];
         }
         files.TruncateTo<PolicyProgress>(line => line.Step, Step);
+        files.TruncateDials(Step);
         files.TruncateTo<PolicySample>(line => line.Step, Step, Samples);
     }
 

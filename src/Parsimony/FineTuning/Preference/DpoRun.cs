@@ -73,6 +73,7 @@ internal sealed class DpoRun : IDisposable
         var line = new DpoProgress(Step, options.Steps, TokensSeen, (TokensSeen - tokensAtStart) / Math.Max(clock.Elapsed.TotalSeconds, 1e-9), mean[0], mean[1], mean[2], mean[3], mean[4], mean[5],
             mean[6], distance.Gamma, distance.Shift, distance.All, distance.LatentsChanged, gradientNorm.item<float>());
         files.Append(line);
+        files.AppendDials(line.Step, optimiser.Adapter);
         return line;
     }
 
@@ -84,6 +85,7 @@ internal sealed class DpoRun : IDisposable
         if (files.Load(Tensors(), ["step", "tokens_seen", "pairs_since_log"]) is { } counts)
             (Step, TokensSeen, pairs, optimiser.Steps) = (counts["step"], counts["tokens_seen"], counts["pairs_since_log"], counts["step"]);
         files.TruncateTo<DpoProgress>(line => line.Step, Step);
+        files.TruncateDials(Step);
     }
 
     private Dictionary<string, Tensor> Tensors() => new(optimiser.Tensors()) { ["sums_since_log"] = sums };

@@ -130,6 +130,7 @@ public sealed class PolicyTrainerTests : IDisposable
             Assert.Equal(Checkpoint(whole), Checkpoint(run));
             Assert.Equal(Metrics(whole), Metrics(run));
             Assert.Equal(File.ReadAllText(Path.Combine(whole, "samples.jsonl")), File.ReadAllText(Path.Combine(run, "samples.jsonl")));
+            Assert.Equal(File.ReadAllBytes(Path.Combine(whole, DialTrajectory.FileName)), File.ReadAllBytes(Path.Combine(run, DialTrajectory.FileName)));
         }
         Assert.Equal(20, File.ReadLines(Path.Combine(whole, "samples.jsonl")).Count());
     }
