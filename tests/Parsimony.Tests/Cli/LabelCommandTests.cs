@@ -120,6 +120,7 @@ public sealed class LabelCommandTests : IDisposable
         Assert.Contains("200 at most", Fail(2, "label", run, "--set", "3=" + new string('x', 201)), StringComparison.Ordinal);
         Assert.Contains("count is 0", Fail(2, "label", run, "--count", "0"), StringComparison.Ordinal);
         Assert.Contains("silent_windows is 1", Fail(2, "label", run, "--silent-windows", "1"), StringComparison.Ordinal);
+        SqliteFilesGone();
         LabelStore.Open(run, "another", 48).Dispose();
         Assert.Contains("labels of another SAE", Fail(1, "label", run, "--star", "3"), StringComparison.Ordinal);
         Assert.Contains("labels of another SAE", Fail(1, "show", "feature", "3", "--run", run), StringComparison.Ordinal);

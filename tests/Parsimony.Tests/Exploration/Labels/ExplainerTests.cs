@@ -36,7 +36,7 @@ public sealed class ExplainerTests : IDisposable
         string asked = body["messages"]![1]!["content"]!.GetValue<string>();
         Assert.Contains("Piece 1: ", asked, StringComparison.Ordinal);
         Assert.Contains(": 10)", asked, StringComparison.Ordinal); // the strongest context's peak
-        var shown = chat.Requests.Skip(1).Select(r => r.Body["messages"]![^1]!["content"]!.GetValue<string>()).ToList();
+        var shown = chat.Requests.Skip(1).Select(r => r.Body["messages"]!.AsArray()[^1]!["content"]!.GetValue<string>()).ToList();
         foreach (var made in labeller.Examples(latent).Making)
             Assert.DoesNotContain(shown, s => s.Contains(ExplainerPrompts.Piece([.. made.Tokens.Select(t => t.Id)], [], some.Tokenizer), StringComparison.Ordinal));
     }

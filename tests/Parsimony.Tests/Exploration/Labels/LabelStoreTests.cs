@@ -125,6 +125,16 @@ public sealed class LabelStoreTests : IDisposable
     }
 
     [Fact]
+    public void Scores_take_few_bytes_and_damaged_ones_are_refused()
+    {
+        var scores = new LabelScores(Half, Whole, null);
+        Assert.Equal("[[1,1,1,1,2,0,2,0,0.25,-0.5],[2,0,2,0,2,0,2,0,null,null],null]", ScoreText.Write(scores));
+        Assert.Equal(scores, ScoreText.Read(ScoreText.Write(scores)!));
+        foreach (string bad in (string[])["", "[]", "{}", "[[1],[2],null]", "[[1,1,1,1,2,0,2,0,0,0],[2,0,2,null,2,0,2,0,0,0],null]"])
+            Assert.Contains("damaged", Assert.Throws<InvalidDataException>(() => ScoreText.Read(bad)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Many_writers_and_readers_at_once_lose_nothing()
     {
         using LabelStore first = Open(), second = Open(); // as two processes would
