@@ -147,7 +147,7 @@ public sealed class LabelStoreTests : IDisposable
                 store.Set(writer + 8, note: $"{writer}:{i}", star: true);
                 store.Keep([Label(writer, LabelMethod.Tokens, $"t{i}", null), Label(writer, LabelMethod.Pattern, $"t{i}", null)]);
                 var seen = store.Get([.. Enumerable.Range(0, 20)]);
-                Assert.All(seen, l => Assert.Single(l.Automatic.Select(a => a.Text).Append(l.Automatic.FirstOrDefault()?.Text ?? "").Distinct())); // both of a writing, or none
+                Assert.All(seen, l => Assert.InRange(l.Automatic.DistinctBy(a => a.Text).Count(), 0, 1)); // both of a writing, or none
             }
         })));
         Assert.Equal(Enumerable.Range(0, 8).Select(w => $"{w}:24"), first.Get([.. Enumerable.Range(0, 8)]).Select(l => l.Hand));

@@ -81,7 +81,7 @@ public sealed class PatternTests : IDisposable
     }
 
     // Windows of 4 tokens in front and 3 behind, around each place where the latent fires.
-    private static List<TokenPattern> Find(Func<IReadOnlyList<int>, int, float> latent, IReadOnlyList<int[]> contexts)
+    private static List<TokenPattern> Find(Func<IReadOnlyList<int>, int, float> latent, List<int[]> contexts)
     {
         var windows = from c in Enumerable.Range(0, contexts.Count)
                       let text = contexts[c]
