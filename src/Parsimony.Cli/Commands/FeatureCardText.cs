@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Parsimony.Exploration.Labels;
 using Parsimony.Reporting;
 using static Parsimony.Reporting.ShownFeature;
 
@@ -18,6 +19,8 @@ internal static class FeatureCardText
         terminal.Say($"latent {f.Latent} at {f.Hook}, on {Number.Count(f.Tokens)} tokens of {f.Text}");
         terminal.Say($"  fires on {Number.Percent(f.Density)} of them ({Number.Count(f.Fired)}, in {Number.Count(f.ContextsFired)} contexts)   maximum {Number.Text(f.MaxActivation)}   mean {Number.Text(f.MeanActivation)}");
         if (f.Predicted is { } p) terminal.Say($"  with c = {Number.Text(p.Scale)}, d = {Number.Text(p.Shift)}: fires on {Number.Percent(p.Density)}{Within(p.DensityError, Number.Percent)}, mean {Number.Text(p.Mean)}{Within(p.MeanError, Number.Text)}");
+
+        foreach (string line in Labels(f.Labels)) terminal.Say("  " + line);
 
         terminal.Say("\npre-activation, tokens on a log scale; four columns for each doubling of the distance from where it begins to fire (|)");
         foreach (string line in Histogram(f)) terminal.Say("  " + line);
@@ -40,6 +43,22 @@ internal static class FeatureCardText
         Say("suppresses", f.Suppressed, terminal);
         Say("decoder rows most alike (cosine)", f.Similar, terminal);
         Say("fires together with (Jaccard)", f.Coactive, terminal);
+    }
+
+    /// <summary>What labels say, a line each, with their scores and in brackets what another latent's label has.</summary>
+    internal static IEnumerable<string> Labels(LatentLabels? labels)
+    {
+        if (labels is null) yield break;
+        if (labels.Hand is not null || labels.Star) yield return $"label {(labels.Star ? "★ " : "")}{Visible(labels.Hand ?? "")}".TrimEnd();
+        if (labels.Note is { } note) yield return $"note {Visible(note)}";
+        foreach (var a in labels.Automatic)
+        {
+            string scores = a.Scores is { } s ? $"   detection {Score(s.Label.Detection)}{Than(s.Shuffled?.Detection)}, fuzzing {Score(s.Label.Fuzzing)}{Than(s.Shuffled?.Fuzzing)}" : "   too few examples to score it";
+            yield return $"{(a.Method == LabelMethod.Explainer ? a.Model : a.Method.ToString().ToLowerInvariant())}: {Visible(a.Text)}{scores}";
+        }
+
+        static string Score(BinaryScore score) => score.BalancedAccuracy.ToString("0.00", CultureInfo.InvariantCulture);
+        static string Than(BinaryScore? other) => other is null ? "" : $" (another latent's: {Score(other)})";
     }
 
     /// <summary>The histogram as lines of text, the axis below.</summary>

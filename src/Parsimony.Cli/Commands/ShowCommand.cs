@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using Parsimony.Cli.Runs;
 using Parsimony.Exploration.Index;
+using Parsimony.Exploration.Labels;
 using Parsimony.Files.Hub;
 using Parsimony.Reporting;
 using Parsimony.Tokens;
@@ -35,7 +36,7 @@ internal static class ShowCommand
     {
         var show = new Command("show", "Shows what is in a run, on the terminal.");
         show.Add(CliCommand.Create<ShowFeatureOptions>(
-            "feature", "Prints a latent's card from the run's index: how often it fires, on what, which tokens it speaks for, which latents are like it.", Feature,
+            "feature", "Prints a latent's card from the run's index: how often it fires, on what, which tokens it speaks for, which latents are like it, and what labels say of it.", Feature,
             ["parsimony show feature 123 --run runs/demo", "parsimony show feature 123 --scale 0.5 --shift -0.1", "parsimony show feature 123 --json"], needsTorch: false));
         return show;
     }
@@ -48,7 +49,8 @@ internal static class ShowCommand
         if (options.Latent < 0 || options.Latent >= index.DSae) throw new UsageException($"there is no latent {options.Latent}; this SAE has latents 0 to {index.DSae - 1}.");
         var tokenizer = Tokenizer.Load(ModelOf(run));
         index.EnsureBelongsTo(null, File.Exists(Path.Combine(run.Sae, "cfg.json")) ? Autoencoders.Formats.SaeFiles.Sha256(run.Sae) : null, tokenizer.Sha256);
-        var feature = ShownFeature.Of(index, options.Latent, tokenizer, options.Scale, options.Shift, options.Contexts);
+        using var store = index.Header.SaeSha256 is { } sae ? LabelStore.OpenExisting(run.Folder, sae, index.DSae) : null;
+        var feature = ShownFeature.Of(index, options.Latent, tokenizer, options.Scale, options.Shift, options.Contexts, store?.Get(options.Latent));
         FeatureCardText.Print(feature, terminal);
         return feature;
     }

@@ -1,5 +1,6 @@
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
+using Parsimony.Exploration.Labels;
 using Parsimony.Tokens;
 
 namespace Parsimony.Reporting;
@@ -38,6 +39,8 @@ internal sealed record ShownFeature
     public required IReadOnlyList<Token> Lowered { get; init; }
     public required IReadOnlyList<Like> Similar { get; init; }
     public required IReadOnlyList<Like> Coactive { get; init; }
+    /// <summary>What is said of it; null: the run has no labels.</summary>
+    public required LatentLabels? Labels { get; init; }
 
     /// <summary>Makes a card readable.</summary>
     /// <param name="index">The index.</param>
@@ -46,7 +49,8 @@ internal sealed record ShownFeature
     /// <param name="scale">c to predict for; null with <paramref name="shift"/>: nothing.</param>
     /// <param name="shift">d to predict for.</param>
     /// <param name="contexts">Contexts to show at most.</param>
-    public static ShownFeature Of(FeatureIndex index, int latent, Tokenizer tokenizer, double? scale, double? shift, int contexts)
+    /// <param name="labels">What is said of it.</param>
+    public static ShownFeature Of(FeatureIndex index, int latent, Tokenizer tokenizer, double? scale, double? shift, int contexts, LatentLabels? labels)
     {
         var card = index.Card(latent);
         var h = card.Histogram;
@@ -77,6 +81,7 @@ internal sealed record ShownFeature
             Lowered = Named(card.Lowered),
             Similar = Alike(card.Similar),
             Coactive = Alike(card.Coactive),
+            Labels = labels,
         };
     }
 }

@@ -26,7 +26,8 @@ internal sealed class ActivationPool
         {
             using var scope = NewDisposeScope();
             var f = sae.Encode(model.Activations(index.Header.Hook, ContextPacker.ToTensor([Tokens[row]])))[0];     // [seq, d_sae]
-            long[] where = f.nonzero().cpu().contiguous().data<long>().ToArray();
+            var nonzero = f.nonzero();                                                                              // [firings, 2]
+            long[] where = nonzero.size(0) == 0 ? [] : nonzero.cpu().contiguous().data<long>().ToArray();
             for (int i = 0; i < where.Length; i += 2) (found[where[i + 1]] ??= []).Add(row * length + (int)where[i]);
         }
         firings = [.. found.Select(places => places?.ToArray() ?? [])];

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
-using Parsimony.Files;
 
 namespace Parsimony.Exploration.Labels;
 
@@ -120,7 +119,7 @@ public sealed class LabelStore : IDisposable
             using var whole = connection.BeginTransaction();
             foreach (var l in labels)
                 connection.Run("INSERT OR REPLACE INTO automatic (latent, method, text, scores, model, made) VALUES ($latent, $method, $text, $scores, $model, $made)", ("$latent", l.Latent), ("$method", Name(l.Method)),
-                    ("$text", l.Text), ("$scores", l.Scores is null ? null : Json.WriteLine(l.Scores)), ("$model", l.Model), ("$made", Text(l.Made)));
+                    ("$text", l.Text), ("$scores", ScoreText.Write(l.Scores)), ("$model", l.Model), ("$made", Text(l.Made)));
             whole.Commit();
             return 0;
         });
@@ -195,7 +194,7 @@ public sealed class LabelStore : IDisposable
         Latent = row.GetInt32(0),
         Method = Method(row.GetString(1)),
         Text = row.GetString(2),
-        Scores = row.IsDBNull(3) ? null : Json.Parse<LabelScores>(row.GetString(3), FileName),
+        Scores = row.IsDBNull(3) ? null : ScoreText.Read(row.GetString(3)),
         Model = row.IsDBNull(4) ? null : row.GetString(4),
         Made = Time(row.GetString(5)),
     };

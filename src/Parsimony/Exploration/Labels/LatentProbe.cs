@@ -11,9 +11,6 @@ internal sealed class LatentProbe(Transformer model, HookPoint at, ISparseAutoen
 {
     private const int TokensOfAPass = 1 << 13;
 
-    /// <summary>Tokens of a text at most.</summary>
-    public int LongestText => model.Config.MaxSequenceLength;
-
     /// <summary>The latent's activation on the last token of each text.</summary>
     public float[] Last(int latent, IReadOnlyList<int[]> texts) => Run(texts, (x, lengths) =>
     {

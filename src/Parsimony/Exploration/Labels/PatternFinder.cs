@@ -4,10 +4,11 @@ namespace Parsimony.Exploration.Labels;
 /// Finds what in front of a peak makes a latent fire there, in the manner of Neuron to Graph (Foote et al. 2023): the shortest text that ends at the peak and still gives half of its activation a; in it each token is replaced
 /// by a filler, and one whose saliency <c>1 - a' / a</c> is below 0.5 may be any. All by measuring: behind the token that begins a text, the model runs on each of them.
 /// </summary>
-/// <param name="probe">Measures.</param>
+/// <param name="measure">A latent's activation on the last token of each text.</param>
+/// <param name="longestText">Tokens of a text at most.</param>
 /// <param name="lead">The token that begins a text.</param>
 /// <param name="fillers">Two frequent tokens; the second stands in for the first.</param>
-internal sealed class PatternFinder(LatentProbe probe, int lead, (int First, int Second) fillers)
+internal sealed class PatternFinder(Func<int, IReadOnlyList<int[]>, float[]> measure, int longestText, int lead, (int First, int Second) fillers)
 {
     private const float Kept = 0.5f, Salient = 0.5f;
     private static readonly int[] Lengths = [4, 10, int.MaxValue]; // most latents need no more than the first few tokens
@@ -20,7 +21,7 @@ internal sealed class PatternFinder(LatentProbe probe, int lead, (int First, int
         var found = new List<(int[] Tokens, float Activation)>();
         var texts = Shortest(latent, making);
         var edited = texts.SelectMany(t => Enumerable.Range(0, t.Tokens.Length).Select(i => Led([.. t.Tokens[..i], t.Tokens[i] == fillers.First ? fillers.Second : fillers.First, .. t.Tokens[(i + 1)..]]))).ToList();
-        float[] without = probe.Last(latent, edited);
+        float[] without = measure(latent, edited);
         int at = 0;
         foreach (var (tokens, alone, activation) in texts)
         {
@@ -40,8 +41,8 @@ internal sealed class PatternFinder(LatentProbe probe, int lead, (int First, int
         int done = 0;
         foreach (int most in Lengths)
         {
-            var tries = waiting.SelectMany(w => Enumerable.Range(done + 1, Math.Max(0, Math.Min(Math.Min(most, w.Tokens.Length), probe.LongestText - 1) - done)).Select(n => (Window: w, Tokens: w.Tokens[^n..]))).ToList();
-            float[] alone = probe.Last(latent, [.. tries.Select(t => Led(t.Tokens))]);
+            var tries = waiting.SelectMany(w => Enumerable.Range(done + 1, Math.Max(0, Math.Min(Math.Min(most, w.Tokens.Length), longestText - 1) - done)).Select(n => (Window: w, Tokens: w.Tokens[^n..]))).ToList();
+            float[] alone = measure(latent, [.. tries.Select(t => Led(t.Tokens))]);
             var enough = tries.Select((t, i) => (t.Window, t.Tokens, Alone: alone[i])).Where(t => t.Alone >= Kept * t.Window.Activation).GroupBy(t => t.Window.Tokens).ToDictionary(g => g.Key, g => g.MinBy(t => t.Tokens.Length));
             shortest.AddRange(enough.Values.Select(t => (t.Tokens, t.Alone, t.Window.Activation)));
             waiting.RemoveAll(w => enough.ContainsKey(w.Tokens));
