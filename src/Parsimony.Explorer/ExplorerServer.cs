@@ -35,6 +35,7 @@ public static class ExplorerServer
         builder.Services.AddDataProtection().UseEphemeralDataProtectionProvider();
         builder.Services.AddSingleton(_ => new Explored(source, options));
         builder.Services.AddScoped<Client>();
+        builder.Services.AddScoped<Microsoft.AspNetCore.Components.Server.Circuits.CircuitHandler, ConnectionWatch>();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(circuits => circuits.DisconnectedCircuitMaxRetained = 20);
         builder.Services.AddSignalR(hub => hub.MaximumReceiveMessageSize = MostBytes);
         builder.Services.ConfigureHttpJsonOptions(json => Copy(Json.Options, json.SerializerOptions));
@@ -48,6 +49,8 @@ public static class ExplorerServer
         app.UseAntiforgery();
         Assets.Map(app);
         ServerApi.Map(app);
+        CompareApi.Map(app);
+        RlhfApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

@@ -91,6 +91,8 @@
     if (e.target.closest('[data-theme-switch]')) { toggle(); return; }
     const copy = e.target.closest('[data-copy]');
     if (copy) { navigator.clipboard?.writeText(copy.dataset.copy === 'address' ? location.href : copy.dataset.copy); copy.dataset.copied = 'yes'; return; }
+    const token = e.target.closest('[data-token]'), pick = token?.closest('[data-live]')?.querySelector('[data-pick]');
+    if (pick && !pick.disabled) { pick.value = token.dataset.token; pick.dispatchEvent(new Event('change', { bubbles: true })); return; }
     const button = e.target.closest('[data-save]');
     if (!button) return;
     const figure = button.closest('figure'), { text, w, h } = alone(figure.querySelector('svg')), name = figure.dataset.name || 'plot';
