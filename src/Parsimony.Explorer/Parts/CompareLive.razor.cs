@@ -149,7 +149,7 @@ public sealed partial class CompareLive
         }
         catch (Exception e)
         {
-            if (writing == mine) fault = Faults.Sentence(e);
+            if (writing == mine) (fault, written) = (Faults.Sentence(e), null);
         }
         finally
         {
@@ -227,6 +227,8 @@ public sealed partial class CompareLive
             // The page was left.
         }
     }
+
+    private static string Percent(double share) => (share < 0 ? "−" : "") + Number.Percent(Math.Abs(share));
 
     private static string Shown(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
