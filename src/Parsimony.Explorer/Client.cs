@@ -11,6 +11,11 @@ public sealed class Client : IDisposable
     /// <summary>Called off when the page is closed or its connection is lost for good.</summary>
     public CancellationToken Gone => gone.Token;
 
+    /// <summary>Told when its connection breaks off. It may come back; what was being written for it should stop.</summary>
+    public event Action? Lost;
+
+    internal void Lose() => Lost?.Invoke();
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -37,6 +37,7 @@ public static class ExplorerServer
         builder.Services.AddSingleton(_ => new Explored(source, options));
         builder.Services.AddSingleton<FeatureList>();
         builder.Services.AddScoped<Client>();
+        builder.Services.AddScoped<Microsoft.AspNetCore.Components.Server.Circuits.CircuitHandler, ConnectionWatch>();
         builder.Services.AddRazorComponents().AddInteractiveServerComponents(circuits => circuits.DisconnectedCircuitMaxRetained = 20);
         builder.Services.AddSignalR(hub => hub.MaximumReceiveMessageSize = MostBytes);
         builder.Services.ConfigureHttpJsonOptions(json => Copy(Json.Options, json.SerializerOptions));
@@ -50,11 +51,13 @@ public static class ExplorerServer
         app.UseAntiforgery();
         Assets.Map(app);
         ServerApi.Map(app);
-        PromptApi.Map(app);
-        LabelApi.Map(app);
-        FeaturesApi.Map(app);
         SaeApi.Map(app);
+        FeaturesApi.Map(app);
+        PromptApi.Map(app);
+        CompareApi.Map(app);
         SteerApi.Map(app);
+        RlhfApi.Map(app);
+        LabelApi.Map(app);
         app.MapOpenApi("/api/openapi.json");
         app.MapRazorComponents<App>().AddInteractiveServerRenderMode(render => render.ContentSecurityFrameAncestorsPolicy = null); // ours is stricter
         return app;

@@ -20,10 +20,10 @@ public sealed class PromptPageTests(DemoRun run, Browser browser)
         await using var at = await browser.Open(run, "/prompt");
         await at.Page.WaitForSelectorAsync("table.heat");
         await at.Page.FillAsync("#prompt-text", "The wolf <b>ran</b> سلام 🐺 漢");
-        await at.Page.WaitForFunctionAsync("() => document.querySelector('[data-picks]')?.textContent.includes('🐺')");
-        Assert.Contains("<b>ran</b>", await at.Page.InnerTextAsync("[data-picks]"), StringComparison.Ordinal);
-        Assert.Equal(0, await at.Page.Locator("[data-picks] b").CountAsync());
-        await at.Page.Locator("[data-picks] [data-at]").Nth(1).ClickAsync();
+        await at.Page.WaitForFunctionAsync("() => document.querySelector('[data-prompt]')?.textContent.includes('🐺')");
+        Assert.Contains("<b>ran</b>", await at.Page.InnerTextAsync("[data-prompt]"), StringComparison.Ordinal);
+        Assert.Equal(0, await at.Page.Locator("[data-prompt] b").CountAsync());
+        await at.Page.Locator("[data-prompt] [data-token]").Nth(1).ClickAsync();
         await at.Page.WaitForFunctionAsync("() => location.search.includes('at=')");
         string address = at.Page.Url, picked = await at.Page.InnerTextAsync("h2 >> nth=1");
         await at.Go(address);

@@ -40,10 +40,10 @@ internal static class FeaturesApi
             var latents = list.Latents(asked);
             return new Page(latents.Count, from, list.Rows([.. latents.Skip(from).Take(count)], asked.Adapter));
         }).WithSummary("The features that a query lists, in its order; query takes tok:, out:, label: and #123, sort latent, density, max, mean, effect or moved (by an adapter).");
-        app.MapGet("/api/features/{latent:int}", (FeatureList list, int latent, double? scale, double? shift, int? contexts) =>
+        app.MapGet("/api/features/{latent:int}", (Explored e, FeatureList list, int latent, double? scale, double? shift, int? contexts) =>
         {
             var (index, tokenizer) = list.Opened();
-            return ShownFeature.Of(index, latent, tokenizer, scale, shift, Math.Max(0, contexts ?? int.MaxValue));
+            return ShownFeature.Of(index, latent, tokenizer, scale, shift, Math.Max(0, contexts ?? int.MaxValue), e.Labels?.Get(e.Existing(latent)));
         }).WithSummary("All that the index knows of a feature, as 'parsimony show feature --json' prints it.");
         app.MapGet("/api/features/{latent:int}/prediction", (FeatureList list, int latent, double? scale, double? shift) => DialPrediction.Of(list.Opened().Index.Histogram(latent), scale ?? 1, shift ?? 0))
             .WithSummary("Density, mean and threshold of a feature under dials c (scale) and d (shift), from its histogram.");

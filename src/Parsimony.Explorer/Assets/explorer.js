@@ -89,17 +89,12 @@
   };
   addEventListener('click', e => {
     if (e.target.closest('[data-theme-switch]')) { toggle(); return; }
-    const picked = e.target.closest('[data-picks] [data-at]');
-    if (picked) {
-      const into = picked.closest('[data-live]').querySelector('[data-picked]');
-      into.value = picked.dataset.at;
-      into.dispatchEvent(new Event('change', { bubbles: true }));
-      return;
-    }
     const copy = e.target.closest('[data-copy]');
     if (copy) { navigator.clipboard?.writeText(copy.dataset.copy === 'address' ? location.href : copy.dataset.copy); copy.dataset.copied = 'yes'; return; }
     const from = e.target.closest('[data-copy-from]');
     if (from) { fetch(from.dataset.copyFrom).then(answer => answer.text()).then(text => { navigator.clipboard?.writeText(text); from.dataset.copied = 'yes'; }); return; }
+    const token = e.target.closest('[data-token]'), pick = token?.closest('[data-live]')?.querySelector('[data-pick]');
+    if (pick && !pick.disabled) { pick.value = token.dataset.token; pick.dispatchEvent(new Event('change', { bubbles: true })); return; }
     const button = e.target.closest('[data-save]');
     if (!button) return;
     const figure = button.closest('figure'), { text, w, h } = alone(figure.querySelector('svg')), name = figure.dataset.name || 'plot';

@@ -35,6 +35,12 @@ public sealed class ModelQueue : IDisposable
         get { lock (gate) return count; }
     }
 
+    /// <summary>Pieces of one client's work that wait or are under way.</summary>
+    public int CountOf(string client)
+    {
+        lock (gate) return waiting.TryGetValue(client, out var mine) ? mine.Count : 0;
+    }
+
     /// <summary>Does one thing with the model.</summary>
     /// <param name="client">Whose turn it takes.</param>
     /// <param name="work">Run on the model's thread, without gradients.</param>

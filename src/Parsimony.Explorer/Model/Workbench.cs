@@ -123,6 +123,12 @@ public sealed class EditedModel : IDisposable
     /// <summary>What to pass to the model for texts that are given whole; null: the plain model.</summary>
     public Tap? Tap() => Joined(adapter?.Tap());
 
+    /// <summary>What to pass to the model for a prompt with what was written on it, given whole: the dials act where they did while it was written.</summary>
+    /// <param name="promptTokens">Tokens of the prompt.</param>
+    /// <param name="tokens">Tokens of both.</param>
+    public Tap? Tap(int promptTokens, int tokens) => adapter is null or { Positions: TokenPositions.All } ? Tap()
+        : Joined(adapter.Tap(PositionMask.Of(adapter.Positions, [new RowSpan(0, promptTokens, tokens)], tokens)));
+
     /// <summary>What to pass to a model that writes.</summary>
     /// <param name="longestPrompt">Tokens of the longest prompt.</param>
     public Tap? WhileGenerating(int longestPrompt) => Joined(adapter?.WhileGenerating(longestPrompt));

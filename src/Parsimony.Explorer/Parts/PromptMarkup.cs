@@ -22,7 +22,7 @@ internal static class PromptMarkup
             int last = end - 1;
             string tip = $"token {(first == last ? $"{last}" : $"{first} to {last}")}: {tokenizer.Display(seen.Ids[last])}\n{seen.Active[last]} latents"
                 + string.Concat(seen.Tokens[last].Take(3).Select(one => $"\n{one.Latent}: {Number.Text(one.Activation)}"));
-            html.Append("<span data-at=\"").Append(last).Append('"').Append(at >= first && at < end ? " class=\"peak\"" : "")
+            html.Append("<span data-token=\"").Append(last).Append('"').Append(at >= first && at < end ? " class=\"peak\"" : "")
                 .Append(" style=\"--a:").Append(Html.Css(strength[last] / most * 0.7)).Append("\" data-tip=\"").Append(Html.Escape(tip)).Append("\">")
                 .Append(Html.Visible(text).Replace("\u21b5</i>", "\u21b5</i>\n", StringComparison.Ordinal)).Append("</span>");
         }

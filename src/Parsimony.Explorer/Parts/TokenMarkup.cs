@@ -34,17 +34,18 @@ public static class TokenMarkup
     /// <param name="shade">0 to 1; below 0 in the other colour.</param>
     /// <param name="style">Classes.</param>
     /// <param name="tip">What the tooltip says.</param>
-    public static void Piece(StringBuilder html, string text, double shade, string style = "", string? tip = null)
+    /// <param name="attributes">More attributes, a space before each; not from data.</param>
+    public static void Piece(StringBuilder html, string text, double shade, string style = "", string? tip = null, string attributes = "")
     {
         string visible = Html.Visible(text);
         if (text.Contains('\n')) visible = visible.Replace("\u21b5</i>", "\u21b5</i>\n", StringComparison.Ordinal);
-        if (shade == 0 && style.Length == 0 && tip is null)
+        if (shade == 0 && style.Length == 0 && tip is null && attributes.Length == 0)
         {
             html.Append(visible);
             return;
         }
         string classes = (style + (shade < 0 ? " less" : "")).Trim();
         html.Append("<span").Append(classes.Length > 0 ? $" class=\"{classes}\"" : "").Append(shade != 0 ? $" style=\"--a:{Html.Css(Math.Abs(shade))}\"" : "")
-            .Append(tip is null ? "" : $" data-tip=\"{Html.Escape(tip)}\"").Append('>').Append(visible).Append("</span>");
+            .Append(tip is null ? "" : $" data-tip=\"{Html.Escape(tip)}\"").Append(attributes).Append('>').Append(visible).Append("</span>");
     }
 }

@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Parsimony.Explorer.Tests;
+
+/// <summary>Base against fine-tuned, in the browser.</summary>
+public sealed class ComparePageTests(DemoRun run, Browser browser)
+{
+    private static async Task Written(ExplorerPage at) =>
+        await at.Page.WaitForFunctionAsync("() => /differ from token|wrote the same|was stopped/.test(document.querySelector('[role=status]').textContent)");
+
+    private static Task<string> Side(ExplorerPage at, string side) => at.Page.InnerTextAsync($"[data-side={side}]");
+
+    [Fact]
+    public async Task What_was_changed_is_shown_without_script_and_ranked_by_its_effect()
+    {
+        string html = await run.Http.GetStringAsync(new Uri("/compare", UriKind.Relative));
+        Assert.Contains("Latents changed", html, StringComparison.Ordinal);
+        Assert.Contains("Who carries the change", html, StringComparison.Ordinal);
+        Assert.Contains("id=\"f", html, StringComparison.Ordinal);
+        await using var at = await browser.Open(run, "/compare");
+        Assert.Equal(1, await at.Page.Locator("figure[data-name=lorenz] svg").CountAsync());
+        Assert.True(await at.Page.Locator("table.features tbody tr").CountAsync() > 5);
+        await at.Picture("compare");
+        at.EnsureNoErrors();
+    }
+
+    [Fact]
+    public async Task Two_sides_are_written_switched_turned_and_found_again_by_their_address()
+    {
+        await using var at = await browser.Open(run, "/compare?adapter=rlhf");
+        await at.Page.FillAsync("#prompt", "The wolf & the <b>bear</b>");
+        await at.Page.FillAsync("#seed", "4");
+        await at.Page.FillAsync("#length", "24");
+        await at.Page.ClickAsync("button.main");
+        await Written(at);
+        Assert.Contains("<b>bear</b>", await Side(at, "rest"), StringComparison.Ordinal);
+        Assert.Contains("prompt=The%20wolf", at.Page.Url, StringComparison.Ordinal);
+        Assert.Contains("seed=4", at.Page.Url, StringComparison.Ordinal);
+        string tuned = await Side(at, "tuned");
+
+        // Why this token?
+        await at.Page.Locator("[data-side=tuned] [data-token]").Nth(3).ClickAsync();
+        await at.Page.WaitForSelectorAsync(".why tbody tr");
+        Assert.Contains("sum to", await at.Page.InnerTextAsync(".why"), StringComparison.Ordinal);
+        await at.Picture("compare-written");
+
+        // The address is the view: opened again it writes the same.
+        string address = at.Page.Url;
+        await at.Go(address);
+        await Written(at);
+        Assert.Equal(tuned, await Side(at, "tuned"));
+
+        // Would it still say that? A switch off, then the whole edit at rest: both sides are one.
+        await at.Page.Locator("table.features input[type=checkbox]").First.UncheckAsync();
+        await at.Page.WaitForFunctionAsync("() => location.search.includes('off=')");
+        await Written(at);
+        await at.Page.Locator("#weight").FillAsync("0");
+        await at.Page.WaitForFunctionAsync("() => location.search.includes('weight=0')");
+        await at.Page.WaitForFunctionAsync("() => /wrote the same/.test(document.querySelector('[role=status]').textContent)");
+        Assert.Equal(await Side(at, "rest"), await Side(at, "tuned"));
+        at.EnsureNoErrors();
+    }
+
+    [Fact]
+    public async Task Another_order_of_the_table_leaves_the_text_and_a_feature_opens_beside_it()
+    {
+        await using var at = await browser.Open(run, "/compare?prompt=The%20cat&length=8&temperature=0");
+        await Written(at);
+        string before = await Side(at, "tuned");
+        await at.Page.Locator("table.features thead a", new() { HasTextString = "c" }).Nth(1).ClickAsync();
+        await at.Page.WaitForFunctionAsync("() => location.search.includes('sort=')");
+        Assert.Equal(before, await Side(at, "tuned"));
+        await at.Page.Locator("table.features tbody a").First.ClickAsync();
+        await at.Page.WaitForSelectorAsync(".drawer figure svg");
+        Assert.True(await at.Page.Locator(".drawer .contexts li").CountAsync() > 0);
+        await at.Picture("compare-drawer", whole: false);
+        await at.Page.Keyboard.PressAsync("t");
+        await at.Picture("compare-drawer-dark", whole: false);
+        await at.Page.ClickAsync(".drawer a:text-is('Close')");
+        await at.Page.WaitForSelectorAsync(".drawer", new() { State = WaitForSelectorState.Detached });
+        at.EnsureNoErrors();
+    }
+
+    [Fact]
+    public async Task Stop_stops_and_so_does_leaving_the_page()
+    {
+        await using var at = await browser.Open(run, "/compare");
+        await at.Page.FillAsync("#length", "200");
+        await at.Page.ClickAsync("button.main");
+        await at.Page.WaitForSelectorAsync("[data-side=rest] [data-token]");
+        await at.Page.ClickAsync("button:text-is('Stop')");
+        await at.Page.WaitForFunctionAsync("() => document.querySelector('.sides').getAttribute('aria-busy') === 'false'");
+        Assert.True(await at.Page.Locator("[data-side=rest] [data-token]").CountAsync() < 200);
+        await at.Page.ClickAsync("button.main");
+        await at.Page.WaitForFunctionAsync("() => document.querySelector('.sides').getAttribute('aria-busy') === 'true'");
+        await at.Page.GotoAsync("/healthz");
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        int waiting = 1;
+        while (waiting > 0 && clock.Elapsed.TotalSeconds < 60)
+        {
+            await Task.Delay(50);
+            waiting = JsonDocument.Parse(await run.Http.GetStringAsync(new Uri("/healthz", UriKind.Relative))).RootElement.GetProperty("waiting").GetInt32();
+        }
+        Assert.Equal(0, waiting);
+    }
+
+    [Fact]
+    public async Task Every_input_has_a_label_and_what_cannot_be_done_is_said()
+    {
+        await using var at = await browser.Open(run, "/compare", ColorScheme.Dark);
+        Assert.Equal(0, await at.Page.EvaluateAsync<int>("[...document.querySelectorAll('main input, main select, main textarea')].filter(x => !x.labels?.length && !x.getAttribute('aria-label')).length"));
+        await at.Page.FillAsync("#length", "500");
+        await at.Page.ClickAsync("button.main");
+        await at.Page.WaitForSelectorAsync(".live .fault");
+        Assert.Contains("the model was made for", await at.Page.InnerTextAsync(".live .fault"), StringComparison.Ordinal);
+        await at.Picture("compare-dark");
+        at.EnsureNoErrors();
+    }
+}
