@@ -53,13 +53,17 @@ public sealed class FeaturesPageTests(DemoRun run, Browser browser)
     [Fact]
     public async Task Moved_latents_are_those_whose_activation_the_adapter_changes_the_farthest_first()
     {
-        var (status, json) = await Get("/api/features?adapter=rlhf&moved=true&take=200");
+        var table = DialTable.Load("rlhf", run.Explored.Run.Files.RlhfAdapter, Index, null);
+        var (status, json) = await Get("/api/features?adapter=rlhf&take=200");
         Assert.Equal(HttpStatusCode.OK, status);
         double[] moved = [.. json.GetProperty("features").EnumerateArray().Select(f => f.GetProperty("moved").GetDouble())];
         Assert.Equal(moved.OrderDescending(), moved);
         var first = json.GetProperty("features")[0];
         var h = Index.Histogram(first.GetProperty("latent").GetInt32());
         Assert.Equal(h.Moved(first.GetProperty("scale").GetDouble(), first.GetProperty("shift").GetDouble()), moved[0], 1e-5 * moved[0]);
+        bool isAnalysed = run.Explored.Run.Report!.Analysis is { } analysis && analysis.Features.All(f => Math.Abs(table.Scale[f.Latent] - f.Scale) < 1e-4 && Math.Abs(table.Shift[f.Latent] - f.Shift) < 1e-4);
+        var expected = isAnalysed ? run.Explored.Run.Report!.Analysis!.Significant : Enumerable.Range(0, Index.DSae).Where(i => Index.Histogram(i).Moved(table.Scale[i], table.Shift[i]) > 0);
+        Assert.Equal(expected.Order(), await Listed("adapter=rlhf&moved=true&sort=latent"));
     }
 
     [Fact]
@@ -120,12 +124,12 @@ public sealed class FeaturesPageTests(DemoRun run, Browser browser)
         await at.Page.SelectOptionAsync("#sort", "density");
         await at.Page.CheckAsync("input[name=alive]");
         await at.Page.ClickAsync("form button[type=submit]");
-        await at.Page.WaitForURLAsync(url => url.Contains("sort=density", StringComparison.Ordinal));
-        await at.Live();
+        await at.Page.WaitForSelectorAsync("[data-live=yes][data-query*='sort=density'] a[data-row]");
         string[] rows = [.. await at.Page.Locator("a[data-row]").AllInnerTextsAsync()];
         string address = at.Page.Url;
         Assert.NotEmpty(rows);
         await at.Go(address);
+        await at.Page.WaitForSelectorAsync("a[data-row]");
         Assert.Equal(rows, await at.Page.Locator("a[data-row]").AllInnerTextsAsync());
         Assert.Equal("tok:" + token, await at.Page.InputValueAsync("#query"));
         Assert.Equal("0.9", await at.Page.InputValueAsync("#max_density"));
@@ -147,8 +151,7 @@ public sealed class FeaturesPageTests(DemoRun run, Browser browser)
         Assert.Equal(rows[1], await at.Page.EvaluateAsync<string>("document.activeElement.innerText"));
         await at.Page.Keyboard.PressAsync("Enter");
         await at.Page.WaitForURLAsync(url => url.Contains($"/features/{rows[1]}", StringComparison.Ordinal));
-        await at.Live();
-        Assert.Contains("Latent " + rows[1], await at.Page.InnerTextAsync("h1"), StringComparison.Ordinal);
+        await at.Page.WaitForSelectorAsync($"h1:has-text('Latent {rows[1]}')");
         at.EnsureNoErrors();
 
         Task<string> Focused() => at.Page.EvaluateAsync<string>("document.activeElement.id");

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Net;
 using Parsimony.Exploration.Index;
+using Parsimony.Models;
 using Parsimony.Tests;
 using Parsimony.Tokens;
+using TorchSharp;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;
@@ -68,6 +70,26 @@ public sealed class SyntheticRunTests(Browser browser)
         Assert.InRange(list, 0, 300);
         Assert.InRange(search, 0, 500);
         Assert.InRange(feature, 0, 150);
+    }
+
+    [Fact]
+    public async Task How_far_dials_move_a_latent_is_what_a_pass_over_the_text_finds()
+    {
+        await using var run = await SyntheticRun.Start(32, _ => Some.Contexts(count: 20), vocabulary: 40);
+        var index = run.Explored.Index!;
+        using var noGradient = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        using var model = Some.Model();
+        using var sae = Some.Sae();
+        var ids = torch.tensor(Some.Contexts(count: 20).SelectMany(c => c).Select(i => (long)i).ToArray()).view(20, -1);
+        var z = sae.PreActivations(model.Activations(new HookPoint(1, HookSite.MlpOut), ids)).view(-1, 32);
+        foreach (var (c, d) in ((double, double)[])[(0.5, 0), (2, -0.1), (1, 0.2), (-1, 0.05), (0, 0.3)])
+        {
+            double[] found = [.. ((c * z + d).relu() - z.relu()).abs().mean([0L]).data<float>().Select(m => (double)m)];
+            for (int i = 0; i < 32; i++) Assert.Equal(found[i], index.Histogram(i).Moved(c, d), 0.05 * found[i] + 0.004); // eight bins to a doubling
+        }
+        Assert.Equal(0, index.Histogram(0).Moved(1, 0));
+        for (int i = 0; i < 32; i++) Assert.Equal(index.Card(i).Similar[0].Likeness, index.NearestCosine(i));
     }
 
     [Fact]

@@ -105,9 +105,7 @@ public sealed class FeatureList(Explored explored)
         };
         if (column is { } by) return index.Ranked(by, query.Descending, isAll ? null : IsListed);
         int[] latents = [.. Enumerable.Range(0, index.DSae).Where(i => isAll || IsListed(i))];
-        if (query.Sort == FeatureColumn.Moved) Array.Sort([.. latents.Select(i => (query.Descending ? -dials!.Moved[i] : dials!.Moved[i], i))], latents);
-        else if (query.Descending) Array.Reverse(latents);
-        return latents;
+        return LatentOrder.Sort(latents, query.Sort == FeatureColumn.Moved ? i => dials!.Moved[i] : i => i, query.Descending);
     }
 
     private static DateTime Max(DateTime a, DateTime b) => a > b ? a : b;

@@ -12,7 +12,7 @@ namespace Parsimony.Explorer.Features;
 public enum PassageWidth
 {
     /// <summary>Eight tokens before it, four behind.</summary>
-    Short,
+    Brief,
 
     /// <summary>The window that the index keeps the activations of.</summary>
     Window,
@@ -26,6 +26,14 @@ public static class Passages
 {
     private const int Before = 8, After = 4;
 
+    /// <summary>A width's name in an address.</summary>
+    public static string Name(PassageWidth width) => width switch
+    {
+        PassageWidth.Brief => "short",
+        PassageWidth.Window => "window",
+        _ => "full",
+    };
+
     /// <summary>One context.</summary>
     /// <param name="passage">The window.</param>
     /// <param name="index">The index, for the text around it.</param>
@@ -34,7 +42,7 @@ public static class Passages
     /// <param name="width">How much is shown.</param>
     public static MarkupString Markup(FeatureContext passage, FeatureIndex index, Tokenizer tokenizer, double strongest, PassageWidth width)
     {
-        if (width == PassageWidth.Short)
+        if (width == PassageWidth.Brief)
         {
             int from = Math.Max(0, passage.PeakIndex - Before), to = Math.Min(passage.Tokens.Length, passage.PeakIndex + After + 1);
             passage = passage with { Tokens = passage.Tokens[from..to], PeakIndex = passage.PeakIndex - from };

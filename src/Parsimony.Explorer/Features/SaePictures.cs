@@ -29,17 +29,18 @@ public static class SaePictures
 
     /// <summary>The loss with the SAE in each layer, beside that with the layer at zero.</summary>
     /// <param name="sweep">The layers.</param>
-    /// <param name="clean">Loss of the plain model: the dashed line's height is where bars begin.</param>
+    /// <param name="clean">Loss of the plain model, a line across.</param>
     public static Plot Sweep(IReadOnlyList<LayerSweepEntry> sweep, double clean)
     {
         double most = sweep.Max(l => Math.Max(l.CeSpliced, l.CeZeroAblated ?? clean)), least = Math.Min(clean, sweep.Min(l => Math.Min(l.CeSpliced, l.CeZeroAblated ?? clean)));
-        var plot = new Plot((-0.5, sweep.Count - 0.5), (Math.Max(0, least - 0.15 * (most - least)), most + 0.05 * (most - least)), "layer", "loss");
+        double middle = (sweep.Count - 1) / 2.0, half = Math.Max(sweep.Count, 5.3) / 2; // so wide that ticks fall on layers
+        var plot = new Plot((middle - half, middle + half), (Math.Max(0, least - 0.15 * (most - least)), most + 0.05 * (most - least)), "layer", "loss");
         foreach (var (layer, at) in sweep.Select((l, i) => (l, (double)i)))
         {
             plot.Bars([at - 0.36, at - 0.02], [layer.CeSpliced]);
             if (layer.CeZeroAblated is { } zero) plot.Bars([at + 0.02, at + 0.36], [zero], "third");
         }
-        return plot.Line([-0.5, sweep.Count - 0.5], [clean, clean], "second");
+        return plot.Line([middle - half, middle + half], [clean, clean], "second");
     }
 
     /// <summary>Latents by density; the axis is log10.</summary>

@@ -61,7 +61,7 @@ public sealed class Workbench(Transformer model, Tokenizer tokenizer, HookPoint 
     public NamedAdapter Adapter(string name) => adapters.FirstOrDefault(a => a.Name == name) ?? throw new ArgumentException(
         $"this run has no adapter '{name}'; it has: {(adapters.Count == 0 ? "none" : string.Join(", ", adapters.Select(a => a.Name)))}.");
 
-    /// <summary>c and d of every latent under some edits, clamps left out: <c>c = (1 + w (c_a - 1)) c_hand</c>, <c>d = w d_a c_hand + d_hand</c>; latents switched off have only what was done by hand.</summary>
+    /// <summary>c and d of every latent under some edits, clamps left out: <c>c = (1 + w (c_a - 1)) c_hand</c>, <c>d = w d_a c_hand + d_hand</c>; latents switched off have only what was done by hand, latents held at a value are at rest.</summary>
     public (float[] Scale, float[] Shift) Dials(FeatureEdits edits)
     {
         using var scope = NewDisposeScope();
@@ -73,7 +73,8 @@ public sealed class Workbench(Transformer model, Tokenizer tokenizer, HookPoint 
             for (int i = 0; i < scale.Length; i++)
                 if (!edits.Off.Contains(i)) (scale[i], shift[i]) = ((float)(1 + edits.Weight * gamma[i]), (float)(edits.Weight * d[i]));
         }
-        foreach (var (i, edit) in edits.ByHand) (scale[i], shift[i]) = ((float)(scale[i] * edit.Scale), (float)(shift[i] * edit.Scale + edit.Shift));
+        foreach (var (i, edit) in edits.ByHand)
+            (scale[i], shift[i]) = edit.Clamp is not null ? (1, 0) : ((float)(scale[i] * edit.Scale), (float)(shift[i] * edit.Scale + edit.Shift));
         return (scale, shift);
     }
 
@@ -94,13 +95,15 @@ public sealed class EditedModel : IDisposable
 {
     private readonly DialAdapter? adapter;
     private readonly bool ownsAdapter;
+    private readonly HookPoint at;
     private readonly Tap[] clamps;
 
     internal EditedModel(Workbench bench, FeatureEdits edits)
     {
+        at = bench.At;
         var learned = edits.Adapter is { } name ? bench.Adapter(name).Dials : null;
         clamps = [.. edits.ByHand.Where(e => e.Value.Clamp is not null).Select(e => Taps.Clamp(bench.At, bench.Sae, e.Key, e.Value.Clamp!.Value))];
-        if (edits is { Weight: 1, Off.Count: 0 } && edits.ByHand.Count == clamps.Length)
+        if (edits is { Weight: 1, Off.Count: 0 } && (edits.ByHand.Count == 0 || (learned is null && edits.ByHand.Count == clamps.Length)))
         {
             adapter = learned; // just as learned, to the bit
             return;
@@ -133,12 +136,13 @@ public sealed class EditedModel : IDisposable
     /// <param name="longestPrompt">Tokens of the longest prompt.</param>
     public Tap? WhileGenerating(int longestPrompt) => Joined(adapter?.WhileGenerating(longestPrompt));
 
-    private Tap? Joined(Tap? dials) => (dials, clamps) switch
+    // Each clamp's change is that of the model's own activation, which the dials must not have touched before it.
+    private Tap? Joined(Tap? dials) => clamps.Length == 0 ? dials : (here, x) =>
     {
-        (null, []) => null,
-        (null, _) => Taps.Chain(clamps),
-        (_, []) => dials,
-        _ => Taps.Chain([dials, .. clamps]),
+        var edited = dials is null ? x : dials(here, x);
+        if (here != at) return edited;
+        using var scope = NewDisposeScope();
+        return clamps.Aggregate(edited, (sum, clamp) => sum + (clamp(here, x) - x)).MoveToOuterDisposeScope();
     };
 
     /// <inheritdoc/>

@@ -196,22 +196,16 @@ public sealed class FeatureIndex : IDisposable
     /// <param name="where">Which to list; null: all.</param>
     public int[] Ranked(IndexColumn by, bool descending = true, Func<int, bool>? where = null)
     {
-        int[] latents = [.. Enumerable.Range(0, DSae).Where(where ?? (_ => true))];
-        var keys = new (float Value, int Latent)[latents.Length];
-        for (int i = 0; i < keys.Length; i++)
+        ObjectDisposedException.ThrowIf(isClosed, this);
+        int[] latents = where is null ? [.. Enumerable.Range(0, DSae)] : [.. Enumerable.Range(0, DSae).Where(where)];
+        return LatentOrder.Sort(latents, by switch
         {
-            float value = by switch
-            {
-                IndexColumn.Density => density[latents[i]],
-                IndexColumn.Mean => mean[latents[i]],
-                IndexColumn.Max => max[latents[i]],
-                IndexColumn.Effect => effect[latents[i]],
-                _ => contextsFired[latents[i]],
-            };
-            keys[i] = (float.IsNaN(value) ? float.PositiveInfinity : descending ? -value : value, latents[i]);
-        }
-        Array.Sort(keys, latents);
-        return latents;
+            IndexColumn.Density => i => density[i],
+            IndexColumn.Mean => i => mean[i],
+            IndexColumn.Max => i => max[i],
+            IndexColumn.Effect => i => effect[i],
+            _ => i => contextsFired[i],
+        }, descending);
     }
 
     /// <summary>The latents whose strongest contexts have their peak on a token, those with the most of them first.</summary>
