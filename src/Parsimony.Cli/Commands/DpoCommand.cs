@@ -39,6 +39,9 @@ internal sealed record DpoCommandOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public WeightOptions Load { get; init; } = new();
 
     public PreferenceOptions Pairs { get; init; } = new();
@@ -48,6 +51,10 @@ internal sealed record DpoCommandOptions
     public DialOptions Dials { get; init; } = new();
 
     public DpoOptions Dpo { get; init; } = new();
+
+    /// <summary>Where the run is: the folder that is named, else the first SAE's own.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Folder => Out ?? (RunFolder.Contains(Sae[0]) ? Sae[0] : "runs/dpo");
 
     /// <summary>These options, checked.</summary>
     public DpoCommandOptions Validated()
@@ -65,13 +72,15 @@ internal static class DpoCommand
         (options, terminal) =>
         {
             using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
-            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae[0]) ? options.Sae[0] : "runs/dpo"));
+            if (options.Plan) return Plan(saes, options, terminal);
+            var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);
             Print(report.Dpo!, run, terminal);
             return report;
         },
         [
             "parsimony dpo runs/pythia --data pairs.jsonl",
+            "parsimony dpo runs/pythia --data pairs.jsonl --plan",
             "parsimony dpo runs/pythia --data pairs.jsonl.gz --loss sim_po --beta 5 --sim-po-margin 2 --out runs/simpo",
         ]);
 
@@ -121,6 +130,15 @@ internal static class DpoCommand
             return new DpoTrainer(model, learner, dpo, prefixes).Train(train, heldOut, folder, progress.From<DpoProgress>(
                 p => p.Step, p => $"loss {p.Loss:0.000}  accuracy {p.Accuracy:0.00}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
         }
+    }
+
+    private static ResourcePlan Plan(LoadedSaes saes, DpoCommandOptions options, Terminal terminal)
+    {
+        terminal.Note(saes.Model.Notes);
+        var (train, heldOut) = Pairs(saes.Model, options, terminal);
+        var plan = DpoPlan.Of(saes, options, train, heldOut, options.Folder);
+        plan.Print(terminal, "DPO", isRefused: false);
+        return plan;
     }
 
     internal static (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut) Pairs(LoadedModel model, DpoCommandOptions options, Terminal terminal)

@@ -39,7 +39,7 @@ internal static class EvaluateCommand
         var (text, notes) = EvaluationText.Of(options).Read(sae.Model, options);
         terminal.Note(notes);
         var plan = SplicedPlans.Evaluation(sae, options, text.Windows.Sum(w => (long)w.Ids.Length), folder);
-        plan.Print(terminal, "evaluation");
+        plan.Print(terminal, "evaluation", isRefused: false);
         return plan;
     }
 

@@ -141,7 +141,7 @@ internal static class FinetuneCommand
         terminal.Note(saes.Model.Notes);
         var (train, heldOut) = Examples(saes.Model, options);
         var plan = SplicedPlans.FineTuning(saes, options, train.Concat(heldOut).Sum(e => (long)e.Tokens.Length), heldOut.Sum(e => (long)e.Tokens.Length));
-        plan.Print(terminal, "fine-tuning");
+        plan.Print(terminal, "fine-tuning", isRefused: false);
         return plan;
     }
 
