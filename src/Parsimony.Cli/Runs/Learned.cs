@@ -71,7 +71,7 @@ internal sealed class Learned : IDisposable
         LearnedBy[] there = [.. Enum.GetValues<LearnedBy>().Where(b => Directory.Exists(Adapter(run, b)))];
         if (there.Length == 0 || (by is { } wanted && !there.Contains(wanted))) throw new InvalidDataException(
             $"'{run.Folder}' has no dials learned by {(by?.ToString() ?? "finetune, dpo or rlhf").ToLowerInvariant()}; it has some by: {(there.Length == 0 ? "none" : string.Join(", ", there).ToLowerInvariant())}.");
-        return new Learned(run, by ?? there.MaxBy(b => File.GetLastWriteTimeUtc(Path.Combine(Adapter(run, b), "adapter_config.json"))), terminal);
+        return new Learned(run, by ?? there.MaxBy(b => AdapterFolder.LastWrite(Adapter(run, b))), terminal);
     }
 
     /// <summary>The dials of a null run of the same budget; what was trained before is not trained again.</summary>

@@ -51,6 +51,9 @@ public sealed class LoraAdapter : IAdapter
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. maps.SelectMany(m => (HookPoint[])[m.From, m.To])];
 
+    /// <inheritdoc/>
+    public IReadOnlyList<HookPoint> Reads => [.. maps.Select(m => m.From)];
+
     /// <summary><c>blocks.1.qkv.lora_A</c>, <c>[r, in]</c>, <c>blocks.1.qkv.lora_B</c>, <c>[out, r]</c>, ...</summary>
     public IReadOnlyDictionary<string, Tensor> Parameters => numbers.ByName;
 
