@@ -104,8 +104,8 @@ internal static class DpoCommand
             using var nothing = learners.New();
             noise = Train(nothing, options.Dpo with { ShuffleLabels = true }, run.DpoNull, "null run").After;
         }
-        if (learners.AreDials) AdapterFolder.Save(run.DpoAdapter, ((DialAdapter)adapter).Dials, saes.Metadata((DialAdapter)adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
-            : new Dictionary<string, double> { ["held_out_accuracy"] = result.After.Accuracy, ["held_out_margin"] = result.After.Margin }));
+        learners.Save(run.DpoAdapter, adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
+            : new Dictionary<string, double> { ["held_out_accuracy"] = result.After.Accuracy, ["held_out_margin"] = result.After.Margin });
         return run.Update(report => report with
         {
             Dpo = new DpoSummary
@@ -165,7 +165,7 @@ internal static class DpoCommand
             new("after the null run", Of(r.NullAfter)),
             new("chosen likelier per token before / after", r.Before is null ? "-" : $"{r.Before.LikelierChosen:0.000} / {r.After!.LikelierChosen:0.000}"),
             new("trainable parameters", $"{r.TrainableParameters}"),
-            .. r.Method is "dials" ? (KeyValuePair<string, object?>[])[new("adapter", run.DpoAdapter)] : [],
+            new("adapter", run.DpoAdapter),
         ]);
     }
 }

@@ -153,7 +153,7 @@ internal static class RlhfCommand
         }
         var after = Measure(After(), "after");
         var (perplexityBefore, perplexityAfter) = Perplexities(saes.Model, options, adapter, terminal);
-        if (learners.AreDials && result is not null) Save(saes, run, (DialAdapter)adapter, before, after);
+        if (result is not null) learners.Save(run.RlhfAdapter, adapter, Results(before, after));
 
         var hits = new (string Name, Estimate? Hits)[]
         {
@@ -257,12 +257,12 @@ internal static class RlhfCommand
     private static ClampAdapter Clamped(LoadedSaes saes, DecodingOptions options) =>
         new(saes.First.At, saes.First.Sae, options.ClampLatent!.Value, options.ClampValue, options.ClampWhereItFires);
 
-    private static void Save(LoadedSaes saes, RunFolder run, DialAdapter adapter, ContinuationReport before, ContinuationReport after)
+    private static Dictionary<string, double> Results(ContinuationReport before, ContinuationReport after)
     {
         var results = new Dictionary<string, double> { ["kl"] = after.Kl ?? double.NaN };
         if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
         if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
-        AdapterFolder.Save(run.RlhfAdapter, adapter.Dials, saes.Metadata(adapter, results));
+        return results;
     }
 
     internal static void Print(RlhfSummary r, RunFolder run, Terminal terminal)

@@ -1,4 +1,5 @@
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
 
 namespace Parsimony.Cli.Runs;
 
@@ -26,6 +27,7 @@ internal sealed class LoadedAdapter : IDisposable
     public static LoadedAdapter Open(string path, LoadedModel model)
     {
         string folder = Place(path);
+        if (!AdapterFolder.HoldsDials(folder)) return new LoadedAdapter(folder, null, BaselineFolder.Load(folder, model.Model));
         var saes = LoadedSaes.Of(folder, model);
         try
         {

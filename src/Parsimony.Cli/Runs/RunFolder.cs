@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Parsimony.Cli.Commands;
 using Parsimony.Exploration.Index;
 using Parsimony.Files;
 using Parsimony.FineTuning;
@@ -34,7 +35,9 @@ internal sealed class RunFolder
     public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");
     public string LayerSweepCheckpoint => Path.Combine(Folder, "layer-sweep.safetensors");
     public string Html => Path.Combine(Folder, "report.html");
-    public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
+
+    /// <summary>The dials that fine-tuning learned; null: none, or a baseline.</summary>
+    public string? DialsOrNull => AdapterFolder.HoldsDials(Adapter) ? Adapter : null;
 
     /// <summary>The adapter that was learned last, whichever command did; null: none was.</summary>
     public string? LastAdapterOrNull => new[] { Adapter, DpoAdapter, RlhfAdapter }.Where(AdapterFolder.IsOne).MaxBy(AdapterFolder.LastWrite);
@@ -56,6 +59,23 @@ internal sealed class RunFolder
     /// <summary>The run folder that an SAE folder lies in; null where it lies in none.</summary>
     public static string? OfSae(string path) => Path.GetDirectoryName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) is { } parent
         && Path.GetFileName(Path.GetFullPath(path).TrimEnd(Path.DirectorySeparatorChar)) == "sae" && File.Exists(Path.Combine(parent, "config.json")) ? parent : null;
+
+    /// <summary>The model that an adapter of a run folder was learned on, by what the run remembers; null: it lies in no run folder.</summary>
+    public static string? ModelOfAdapter(string adapter)
+    {
+        string? parent = Path.GetDirectoryName(Path.GetFullPath(adapter).TrimEnd(Path.DirectorySeparatorChar));
+        if (parent is not null && !ContainsConfig(parent)) parent = Path.GetDirectoryName(parent); // rlhf/adapter, dpo/adapter
+        if (parent is null || !ContainsConfig(parent)) return null;
+        var run = new RunFolder(parent);
+        foreach (var (model, saes) in new[]
+        {
+            run.Recall<FinetuneOptions>("finetune") is { } f ? (f.Model, f.Sae) : default,
+            run.Recall<DpoCommandOptions>("dpo") is { } d ? (d.Model, d.Sae) : default,
+            run.Recall<RlhfOptions>("rlhf") is { } r ? (r.Model, r.Sae) : default,
+        })
+            if ((model ?? (saes is [var sae, ..] && (Contains(sae) ? sae : OfSae(sae)) is { } trained ? new RunFolder(trained).Recall<TrainOptions>("train")?.Model : null)) is { } found) return found;
+        return null;
+    }
 
     /// <summary>Opens or makes the folder.</summary>
     public static RunFolder At(string folder)

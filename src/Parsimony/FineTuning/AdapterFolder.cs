@@ -19,7 +19,7 @@ public static class AdapterFolder
     /// <summary>PEFT's field for the kind of adapter.</summary>
     public const string PeftType = "PARSIMONY_DIALS";
 
-    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
+    internal const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Writes the folder; each file appears whole or not at all, the config last.</summary>
@@ -66,6 +66,18 @@ public static class AdapterFolder
 
     /// <summary>Whether a folder holds an adapter.</summary>
     public static bool IsOne(string folder) => File.Exists(Path.Combine(folder, ConfigName));
+
+    /// <summary>Whether a folder holds dials, and not a baseline.</summary>
+    public static bool HoldsDials(string folder) => IsOne(folder) && Type(folder) == PeftType;
+
+    /// <summary>What kind of adapter a folder holds, in PEFT's word.</summary>
+    /// <exception cref="FileNotFoundException">It holds none.</exception>
+    /// <exception cref="InvalidDataException">The config is damaged.</exception>
+    internal static string Type(string folder)
+    {
+        string path = Existing(folder, ConfigName);
+        return Json.ParseObject(File.ReadAllText(path), path)["peft_type"]?.ToString() ?? throw new InvalidDataException($"'{path}' is not an adapter's: 'peft_type' is missing.");
+    }
 
     /// <summary>When its adapter was written, UTC.</summary>
     public static DateTime LastWrite(string folder) => File.GetLastWriteTimeUtc(Path.Combine(folder, ConfigName));
@@ -145,7 +157,7 @@ public static class AdapterFolder
         }
     }
 
-    private static string Existing(string folder, string name)
+    internal static string Existing(string folder, string name)
     {
         string path = Path.Combine(folder, name);
         return File.Exists(path) ? path : throw new FileNotFoundException(

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Splicing;
+using Parsimony.Tests.Models;
 using Xunit;
 using static Parsimony.Tests.Cli.CliRun;
 using static TorchSharp.torch;
@@ -122,6 +123,41 @@ public sealed class TunedModelTests : IDisposable
         Assert.Equal(AdapterFolder.Sha256(Path.Combine(run, "adapter")), Config(to).GetProperty("adapter_sha256").GetString());
         var analysis = Json("analyse", run, "--null-runs", "1", "--examples", "4", "--retrained", to, "--json").GetProperty("analysis");
         Assert.InRange(analysis.GetProperty("directions").GetProperty("mean_max_cosine").GetDouble(), 0.1, 1);
+    }
+
+    [Fact]
+    public void A_baseline_is_an_adapter_like_any_other()
+    {
+        string plain = folder.File("plain-2");
+        Json(Train(plain, "--hook", "blocks.2.mlp_out")); // behind the layer that is tuned, of which LoRA changes the attention
+        foreach (string method in (string[])["lora", "random_dictionary"])
+        {
+            string learned = folder.File(method), to = folder.File($"on-{method}");
+            Json("finetune", run, "--data", text, "--sequence-length", "32", "--steps", "6", "--batch-size", "4", "--learning-rate", "0.05", "--held-out-fraction", "0.2", "--null-run", "false",
+                "--method", method, "--out", learned, "--json");
+            Json(Train(to, "--adapter", learned, "--hook", "blocks.2.mlp_out"));
+            Assert.NotEqual(Weights(plain), Weights(to));
+            Assert.Equal(AdapterFolder.Sha256(Path.Combine(learned, "adapter")), Config(to).GetProperty("adapter_sha256").GetString());
+            Assert.True(Json("evaluate", to, "--text", text, "--sequence-length", "32", "--max-contexts", "4", "--json").GetProperty("ce_clean").GetDouble() > 0);
+        }
+        Json("dpo", run, "--data", Pairs(), "--steps", "2", "--batch-size", "2", "--null-run", "false", "--method", "ia3", "--out", folder.File("dpo"), "--json");
+        Assert.Contains("\"IA3\"", File.ReadAllText(Path.Combine(folder.File("dpo"), "dpo", "adapter", "adapter_config.json")), StringComparison.Ordinal);
+        Assert.Contains("has no dials learned by", Fail(1, "analyse", folder.File("dpo")), StringComparison.Ordinal);
+        Assert.Contains("merge, compile and combine are for dials", Fail(2, "adapter", "merge", Path.Combine(folder.File("lora"), "adapter"), "--model", model), StringComparison.Ordinal);
+        Assert.Contains("Leave --sae and --mode out", Fail(2, "generate", "The", "--sae", run, "--adapter", Path.Combine(folder.File("lora"), "adapter")), StringComparison.Ordinal);
+        string[] generate = ["generate", "The", "--max-new-tokens", "3", "--adapter", Path.Combine(folder.File("lora"), "adapter"), "--json"]; // the run knows its model
+        Assert.NotEmpty(Json(generate).GetProperty("continuations")[0].GetProperty("tokens").EnumerateArray());
+        Assert.Contains("the adapter was trained on model", Fail(1, [.. generate, "--model", SomeFamily.Folder(folder.File("llama"), "llama")]), StringComparison.Ordinal);
+        Assert.Equal("PARSIMONY_DIALS", JsonDocument.Parse(File.ReadAllText(Path.Combine(folder.File("random_dictionary"), "adapter", "adapter_config.json"))).RootElement.GetProperty("peft_type").GetString());
+        var analysis = Json("analyse", folder.File("random_dictionary"), "--null-runs", "1", "--examples", "4", "--json").GetProperty("analysis");
+        Assert.True(analysis.GetProperty("features").GetArrayLength() > 0);
+
+        string Pairs()
+        {
+            string path = folder.File("pairs.jsonl");
+            File.WriteAllLines(path, Enumerable.Range(0, 8).Select(i => JsonSerializer.Serialize(new { prompt = $"The {i}th hen", chosen = " laid eggs", rejected = " SLEPT" })));
+            return path;
+        }
     }
 
     [Fact]

@@ -47,6 +47,12 @@ public sealed class FullAdapter : IAdapter
     /// <inheritdoc/>
     public string Method => "full";
 
+    internal IReadOnlyList<LinearMap> Maps => maps;
+
+    internal IReadOnlyList<int> Layers => layers;
+
+    internal bool LearnsNorms => norms.Count > 0;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. maps.SelectMany(m => (HookPoint[])[m.From, m.To]).Concat(norms.Keys).Distinct().OrderBy(at => (at.Layer, at.Site))];
 

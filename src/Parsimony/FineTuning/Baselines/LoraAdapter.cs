@@ -48,6 +48,10 @@ public sealed class LoraAdapter : IAdapter
     /// <summary>alpha; what is added is multiplied by alpha / r.</summary>
     public double Alpha { get; }
 
+    internal IReadOnlyList<LinearMap> Maps => maps;
+
+    internal long Seed => seed;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. maps.SelectMany(m => (HookPoint[])[m.From, m.To])];
 
