@@ -3,6 +3,7 @@ using System.ComponentModel;
 using Parsimony.Autoencoders;
 using Parsimony.Cli.Runs;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.Splicing;
 using TorchSharp;
 
@@ -73,6 +74,7 @@ internal static class AdapterCommand
     private static Result Run(Options options, Terminal terminal)
     {
         string first = options.Adapters[0];
+        if (options.Adapters.FirstOrDefault(BaselineFolder.IsOne) is { } baseline) return StatusOf(baseline, options, terminal);
         using var saes = options.Sae.Length > 0 ? LoadedSaes.Open(options.Sae, options.Model) : LoadedSaes.Of(first, options.Model, null);
         using var adapted = new AdaptedModel(saes.Model.Model);
         foreach (string folder in options.Adapters) adapted.Attach(folder, saes.Load(folder));
@@ -96,6 +98,24 @@ internal static class AdapterCommand
             .. written is null ? [] : (KeyValuePair<string, object?>[])[new("written", written)],
         ]);
         return new Result(first, parameters, status, results, written);
+    }
+
+    private static Result StatusOf(string folder, Options options, Terminal terminal)
+    {
+        if (options.Action is not AdapterAction.Status) throw new UsageException($"'{folder}' is no dials; merge, compile and combine are for dials. 'parsimony adapter status' shows it.");
+        using var model = LoadedModel.Open(options.Model ?? ModelOfRun.OfAdapter(folder));
+        using var adapted = new AdaptedModel(model.Model);
+        adapted.Attach(folder, BaselineFolder.Load(folder, model.Model));
+        var (status, parameters, results) = (adapted.Status()[^1], adapted.TrainableParameters(), BaselineFolder.Results(folder));
+        terminal.Facts(
+        [
+            new("adapter", folder),
+            new("method", status.Method),
+            new("at", string.Join(", ", status.Hooks)),
+            new("parameters", parameters),
+            .. results.Select(r => KeyValuePair.Create<string, object?>(r.Key.Replace('_', ' '), $"{r.Value:0.####}")),
+        ]);
+        return new Result(folder, parameters, status, results, null);
     }
 
     private static string Merge(LoadedSaes saes, DialAdapter adapter, MergeStorage storage, string to)

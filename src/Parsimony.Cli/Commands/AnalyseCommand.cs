@@ -88,7 +88,7 @@ internal static class AnalyseCommand
             return Change(noise);
         }).ToList();
         var (objective, learntFrom, texts) = learned.Objective(seam, change, options, terminal);
-        using var retrained = options.Retrained is { } folder ? LoadedSae.Open(folder, learned.Saes.Model) : null;
+        using var retrained = options.Retrained is { } folder ? LoadedSae.Open(folder, learned.Saes.Model, hook: null, takesTranscoders: false, anyAdapter: true) : null;
         using var progress = terminal.Progress("analyse", 100, "%");
         var analysis = new DialAnalyser(seam, options.Analysis).Analyse(new AnalysisSubject
         {

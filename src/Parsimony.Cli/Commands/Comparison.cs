@@ -27,19 +27,20 @@ internal static class Comparison
         terminal.WhenInterrupted = "What is measured so far is in the runs' folders; the same command goes on from it.";
         var runs = new List<ComparedRun>();
         LoadedModel? model = null;
-        (string? Model, WeightStorage? Weights) opened = default;
+        (string? Model, WeightStorage? Weights, string? Adapter) opened = default;
         try
         {
             foreach (string folder in folders)
             {
                 var run = RunFolder.At(folder);
                 var trained = run.Recall<TrainOptions>("train");
-                var wanted = (Model: options.Model ?? trained?.Model, Weights: options.Load.Weights ?? trained?.Load.Weights);
+                var wanted = (Model: options.Model ?? trained?.Model, Weights: options.Load.Weights ?? trained?.Load.Weights, Adapter: options.Adapter ?? trained?.AdapterPlace());
                 if (model is null || wanted != opened)
                 {
                     model?.Dispose();
                     model = null; // should the next one not open
                     (model, opened) = (LoadedModel.Open(wanted.Model, options.Device, options.Load with { Weights = wanted.Weights }), wanted);
+                    if (wanted.Adapter is { } adapter) model.Attach(adapter, options.Adapter is null ? trained!.AdapterSha256 : null);
                 }
                 runs.Add(Evaluated(run, trained, model, options, terminal));
             }
@@ -56,7 +57,7 @@ internal static class Comparison
     private static ComparedRun Evaluated(RunFolder run, TrainOptions? trained, LoadedModel model, EvaluateOptions options, Terminal terminal)
     {
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Folder));
-        using var sae = LoadedSae.Open(run.Folder, model, options.Hook, takesTranscoders: true);
+        using var sae = LoadedSae.Open(run.Folder, model, options.Hook, takesTranscoders: true, anyAdapter: options.Adapter is not null);
         var r = EvaluateCommand.Run(sae, options with { Sae = run.Folder }, run, terminal, $"evaluate {name}");
         var metrics = MetricsFile.Read<TrainingProgress>(run.Metrics);
         var figures = new ComparedFigures(r.L0, r.CeClean, r.CeSpliced, r.CeZeroAblated, r.CeLossRecovered, r.ExplainedVariance, r.DeadFraction,

@@ -39,6 +39,9 @@ internal sealed record DpoCommandOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public WeightOptions Load { get; init; } = new();
 
     public PreferenceOptions Pairs { get; init; } = new();
@@ -48,6 +51,10 @@ internal sealed record DpoCommandOptions
     public DialOptions Dials { get; init; } = new();
 
     public DpoOptions Dpo { get; init; } = new();
+
+    /// <summary>Where the run is: the folder that is named, else the first SAE's own.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Folder => Out ?? (RunFolder.Contains(Sae[0]) ? Sae[0] : "runs/dpo");
 
     /// <summary>These options, checked.</summary>
     public DpoCommandOptions Validated()
@@ -65,13 +72,15 @@ internal static class DpoCommand
         (options, terminal) =>
         {
             using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
-            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae[0]) ? options.Sae[0] : "runs/dpo"));
+            if (options.Plan) return Plan(saes, options, terminal);
+            var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);
             Print(report.Dpo!, run, terminal);
             return report;
         },
         [
             "parsimony dpo runs/pythia --data pairs.jsonl",
+            "parsimony dpo runs/pythia --data pairs.jsonl --plan",
             "parsimony dpo runs/pythia --data pairs.jsonl.gz --loss sim_po --beta 5 --sim-po-margin 2 --out runs/simpo",
         ]);
 
@@ -95,8 +104,8 @@ internal static class DpoCommand
             using var nothing = learners.New();
             noise = Train(nothing, options.Dpo with { ShuffleLabels = true }, run.DpoNull, "null run").After;
         }
-        if (learners.AreDials) AdapterFolder.Save(run.DpoAdapter, ((DialAdapter)adapter).Dials, saes.Metadata((DialAdapter)adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
-            : new Dictionary<string, double> { ["held_out_accuracy"] = result.After.Accuracy, ["held_out_margin"] = result.After.Margin }));
+        learners.Save(run.DpoAdapter, adapter, heldOut.Count == 0 ? new Dictionary<string, double>()
+            : new Dictionary<string, double> { ["held_out_accuracy"] = result.After.Accuracy, ["held_out_margin"] = result.After.Margin });
         return run.Update(report => report with
         {
             Dpo = new DpoSummary
@@ -123,6 +132,15 @@ internal static class DpoCommand
         }
     }
 
+    private static ResourcePlan Plan(LoadedSaes saes, DpoCommandOptions options, Terminal terminal)
+    {
+        terminal.Note(saes.Model.Notes);
+        var (train, heldOut) = Pairs(saes.Model, options, terminal);
+        var plan = DpoPlan.Of(saes, options, train, heldOut, options.Folder);
+        plan.Print(terminal, "DPO", isRefused: false);
+        return plan;
+    }
+
     internal static (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut) Pairs(LoadedModel model, DpoCommandOptions options, Terminal terminal)
     {
         var reading = options.Pairs with { SequenceLength = Math.Min(options.Pairs.SequenceLength, model.Model.Config.MaxSequenceLength) };
@@ -147,7 +165,7 @@ internal static class DpoCommand
             new("after the null run", Of(r.NullAfter)),
             new("chosen likelier per token before / after", r.Before is null ? "-" : $"{r.Before.LikelierChosen:0.000} / {r.After!.LikelierChosen:0.000}"),
             new("trainable parameters", $"{r.TrainableParameters}"),
-            .. r.Method is "dials" ? (KeyValuePair<string, object?>[])[new("adapter", run.DpoAdapter)] : [],
+            new("adapter", run.DpoAdapter),
         ]);
     }
 }

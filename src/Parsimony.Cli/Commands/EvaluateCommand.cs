@@ -17,7 +17,7 @@ internal static class EvaluateCommand
         (options, terminal) =>
         {
             if (Comparison.Folders(options.Sae) is { Count: > 0 } runs) return Comparison.Run(runs, options, terminal);
-            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device, options.Load);
+            using var sae = LoadedSae.Open(options.Sae, options.Model, options.Hook, takesTranscoders: true, options.Device, options.Load, options.Adapter);
             string? folder = options.Out ?? (RunFolder.Contains(options.Sae) ? options.Sae : null);
             if (options.Plan) return Plan(sae, options, folder, terminal);
             if (folder is not null) terminal.WhenInterrupted = $"Its state is in {folder}; the same command goes on from it.";
@@ -29,6 +29,7 @@ internal static class EvaluateCommand
             "parsimony evaluate runs/pythia",
             "parsimony evaluate runs/pythia --text wikitext-103-valid.txt",
             "parsimony evaluate runs/pythia --text wikitext-103-valid.txt --protocol strided --detokenise",
+            "parsimony evaluate runs/pythia --adapter runs/pythia --out runs/pythia-in-tuned",
             "parsimony evaluate runs/sweep --text wikitext-103-valid.txt",
             "parsimony evaluate my-sae --model pythia-70m --text held-out.txt --layer-sweep false --json",
         ]);
@@ -39,7 +40,7 @@ internal static class EvaluateCommand
         var (text, notes) = EvaluationText.Of(options).Read(sae.Model, options);
         terminal.Note(notes);
         var plan = SplicedPlans.Evaluation(sae, options, text.Windows.Sum(w => (long)w.Ids.Length), folder);
-        plan.Print(terminal, "evaluation");
+        plan.Print(terminal, "evaluation", isRefused: false);
         return plan;
     }
 
@@ -96,6 +97,7 @@ internal static class EvaluateCommand
             SequenceLength = options.SequenceLength!.Value,
             Stride = options.Stride,
             Weights = model.Storage,
+            AdapterSha256 = model.AttachedSha256,
             Form = text.Form,
             Detokenised = options.Detokenise,
             PredictedTokens = splice.Predictions,
@@ -163,6 +165,7 @@ internal static class EvaluateCommand
             Version = ProgramVersion.Text,
             Model = sae.Model.Model.Sha256,
             sae.Model.Model.Storage,
+            Adapter = sae.Model.Model.AttachedSha256,
             Tokenizer = sae.Model.Tokenizer.Sha256,
             Sae = sae.Sha256,
             At = $"{sae.At}",

@@ -25,6 +25,9 @@ internal sealed record EvaluateOptions
     [Description("model folder; a run folder knows its own")]
     public string? Model { get; init; }
 
+    [Description("adapter folder, or run folder in which one was learned: measured in the model tuned by it [default: the adapter that the SAE was trained with, if any]")]
+    public string? Adapter { get; init; }
+
     [Description("demand that the SAE was trained here, or say where if its file does not; the default is the SAE's own hook point")]
     public HookPoint? Hook { get; init; }
 

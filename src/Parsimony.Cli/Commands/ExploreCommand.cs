@@ -85,7 +85,7 @@ internal static class ExploreCommand
         return new ExplorerSource
         {
             RunFolder = options.Run,
-            OpenTokenizer = hasSae ? () => Tokenizer.Load(ShowCommand.ModelOf(run)) : null,
+            OpenTokenizer = hasSae ? () => Tokenizer.Load(ModelOfRun.Folder(run)) : null,
             OpenWorkbench = hasSae ? () => Open(options, run) : null,
         };
     }

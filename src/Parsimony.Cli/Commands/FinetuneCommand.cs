@@ -104,8 +104,7 @@ internal static class FinetuneCommand
             nullAfter = Train(noise, options.Sft with { ShuffleLabels = true }, run.NullRun, "null run").HeldOutAfter;
         }
         var dials = learners.AreDials ? (DialAdapter)adapter : null;
-        if (dials is not null) AdapterFolder.Save(run.Adapter, dials.Dials, saes.Metadata(dials,
-            new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter }));
+        learners.Save(run.Adapter, adapter, new Dictionary<string, double> { ["held_out_before"] = result.HeldOutBefore, ["held_out_after"] = result.HeldOutAfter });
         using var ownPrefixes = prefixes.At == saes.Spliced[0].At ? null : new PrefixCache(model, saes.Spliced[0].At, 0);
         var inserted = InsertedSaes.Measure(model, saes.Spliced, ownPrefixes ?? prefixes, heldOut, options.Sft.BatchSize, terminal.Interrupted);
         return run.Update(report => report with
@@ -141,7 +140,7 @@ internal static class FinetuneCommand
         terminal.Note(saes.Model.Notes);
         var (train, heldOut) = Examples(saes.Model, options);
         var plan = SplicedPlans.FineTuning(saes, options, train.Concat(heldOut).Sum(e => (long)e.Tokens.Length), heldOut.Sum(e => (long)e.Tokens.Length));
-        plan.Print(terminal, "fine-tuning");
+        plan.Print(terminal, "fine-tuning", isRefused: false);
         return plan;
     }
 
@@ -169,7 +168,7 @@ internal static class FinetuneCommand
             new("null run after", f.HeldoutNullAfter is { } n ? $"{n:0.0000}" : "not run"),
             new("trainable parameters", $"{f.TrainableParameters}"),
             .. f.InsertedSaes is { Count: > 1 } all ? all.Select(i => KeyValuePair.Create<string, object?>($"loss with {i.Count} SAEs inserted", $"replace {i.Replace:0.0000}, delta {i.Delta:0.0000}")) : [],
-            .. f.Method is "dials" ? (KeyValuePair<string, object?>[])[new("adapter", run.Adapter)] : [],
+            new("adapter", run.Adapter),
         ]);
     }
 }

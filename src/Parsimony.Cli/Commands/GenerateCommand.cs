@@ -24,7 +24,7 @@ internal static class GenerateCommand
         [Description("SAE folder, or a run folder with its adapter: generate with the SAE put into the model")]
         public string? Sae { get; init; }
 
-        [Description("adapter folder: with the dials learned on that SAE, or on the SAEs it names")]
+        [Description("adapter folder: with the dials learned on that SAE, or on the SAEs it names, or with a baseline")]
         public string? Adapter { get; init; }
 
         [Description("also generate with the dials at rest, by the same seed, and print both sides")]
@@ -68,7 +68,7 @@ internal static class GenerateCommand
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
         int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
 
-        if (options.Compare && !fused.HasAdapter) throw new UsageException("--compare needs an adapter: there are no dials to put at rest.");
+        if (options.Compare && !fused.HasAdapter) throw new UsageException("--compare needs an adapter: there is nothing to put at rest.");
         int[][]? before = options.Compare ? Batched(fused, ids, options.Sampling, terminal, atRest: true) : null;
         long started = Stopwatch.GetTimestamp();
         int[][] tokens = prompts.Length == 1 && !terminal.Json && !options.Compare
@@ -79,7 +79,7 @@ internal static class GenerateCommand
         var texts = prompts.Select((prompt, i) => new Continuation(prompt, Text(tokenizer, tokens[i]), tokens[i]) { Before = before is null ? null : Text(tokenizer, before[i]) }).ToArray();
         foreach (var text in texts)
         {
-            if (options.Compare) terminal.Say($"{text.Prompt}\n  at rest:    {OnOneLine(text.Before!)}\n  with dials: {OnOneLine(text.Text)}\n");
+            if (options.Compare) terminal.Say($"{text.Prompt}\n  at rest:    {OnOneLine(text.Before!)}\n  {(fused.HasDials ? "with dials: " : "adapted:    ")}{OnOneLine(text.Text)}\n");
             else if (prompts.Length > 1) terminal.Say(text.Prompt + text.Text + Environment.NewLine);
         }
         return new Result

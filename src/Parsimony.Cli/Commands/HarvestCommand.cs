@@ -16,6 +16,9 @@ internal sealed record HarvestOptions
     [Description("model folder in the Hugging Face layout")]
     public required string Model { get; init; }
 
+    [Description(TrainOptions.Tuned)]
+    public string? Adapter { get; init; }
+
     [Description("text to harvest activations from: a file, folder or pattern of .txt, .jsonl, .parquet or .pgn")]
     public required string Text { get; init; }
 
@@ -57,12 +60,13 @@ internal static class HarvestCommand
 {
     /// <summary>The command's result.</summary>
     internal sealed record Harvested(string Cache, IReadOnlyList<string> Hooks, long Tokens, long Bytes, double Seconds, CachePrecision Precision,
-        string? ModelSha256, string? TokenizerSha256);
+        string? ModelSha256, string? TokenizerSha256, string? AdapterSha256);
 
     public static Command Create() => CliCommand.Create<HarvestOptions>(
         "harvest", "Runs a model over a text and keeps its activations on disk, for 'train --cache'.", Run,
         [
             "parsimony harvest --model pythia-70m --text openwebtext.jsonl.gz --hook blocks.1.mlp_out blocks.3.mlp_out --out caches/pythia",
+            "parsimony harvest --model pythia-70m --adapter runs/pythia --text openwebtext.jsonl.gz --out caches/pythia-tuned",
             "parsimony harvest --config harvest.json --precision fp32 --plan",
         ]);
 
@@ -73,15 +77,17 @@ internal static class HarvestCommand
             throw new UsageException($"--max-tokens is {most}; it must be one context ({options.SequenceLength}) or more.");
         if (options.Plan && Absences.OrNull(options.Model, options.Text, options.Corpus) is { } absences) return PlanWithoutData(options, absences, terminal);
         using var model = LoadedModel.Open(options.Model, options.Device, options.Load);
+        if (options.Adapter is { } adapter) model.Attach(adapter);
         model.EnsureHas(options.Hook);
         var contexts = model.PackTraining(options.Text, options.Corpus, options.SequenceLength, options.HeldOutFraction,
             (int?)Math.Min(int.MaxValue, options.MaxTokens / options.SequenceLength ?? int.MaxValue));
         var source = new Harvester(model.Model, options.Hook, contexts, options.Cache.HarvestBatchContexts);
-        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction, options.Corpus, model.Model.Storage);
+        var origin = new CacheOrigin(model.Name, model.Model.Sha256, model.Tokenizer.Sha256, Path.GetFileName(options.Text), options.Text, options.HeldOutFraction, options.Corpus, model.Model.Storage,
+            model.Model.AttachedSha256, model.AdapterFolder is { } folder ? Path.GetFullPath(folder) : null);
         terminal.Note(model.Notes);
 
         var begun = ActivationCache.Begun(options.Out, ActivationCache.Plan(source, contexts, options.Cache, origin));
-        var plan = Plans.Harvest(model.Model.Config, source, begun, options);
+        var plan = Plans.Harvest(model.Model.Config, source, begun, options, model.AdapterBytes);
         if (options.Plan) return Measured(plan, source, options, terminal);
         plan.Ensure("The harvest", options.Out);
         long already = begun.Shards.Sum(s => (long)s.Contexts) * begun.SequenceLength;
@@ -93,7 +99,7 @@ internal static class HarvestCommand
         long bytes = Directory.EnumerateFiles(options.Out).Sum(file => new FileInfo(file).Length);
         terminal.Say($"{ByteSize.Text(bytes)} in {options.Out}; next: parsimony train --cache {options.Out} --hook {options.Hook[0]}");
         return new Harvested(options.Out, [.. written.Hooks.Select(h => h.Hook.ToString())], written.Tokens, bytes, Math.Round(clock.Elapsed.TotalSeconds, 2),
-            written.Precision, written.ModelSha256, written.TokenizerSha256);
+            written.Precision, written.ModelSha256, written.TokenizerSha256, written.AdapterSha256);
     }
 
     /// <summary>The plan where the model or the text are not on this machine.</summary>

@@ -61,8 +61,8 @@ internal static class ReportCommand
         using var index = IndexCommand.OpenOrMake(sae, options.Run, run, terminal);
         var contexts = Enumerable.Range(0, Math.Min(options.MaxContexts, index.Header.Contexts)).Select(index.Context).ToList();
 
-        using var saes = LoadedSaes.Of(sae, run.AdapterOrNull);
-        using var adapter = run.AdapterOrNull is { } folder ? saes.Load(folder) : null;
+        using var saes = LoadedSaes.Of(sae, run.DialsOrNull);
+        using var adapter = run.DialsOrNull is { } folder ? saes.Load(folder) : null;
         var dials = adapter?.Dials.FirstOrDefault(d => d.At == sae.At);
         var moved = dials is null ? null : Movement(sae, dials, contexts);
         var (shown, panels) = Features(sae, index, options, moved);

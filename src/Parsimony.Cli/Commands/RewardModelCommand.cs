@@ -27,6 +27,9 @@ internal sealed record RewardModelOptions
     [Description("run folder; the reward model is put into reward-model/ there")]
     public string Out { get; init; } = "runs/reward";
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public WeightOptions Load { get; init; } = new();
 
     public PreferenceOptions Rows { get; init; } = new();
@@ -59,7 +62,9 @@ internal static class RewardModelCommand
         {
             using var sae = options.Sae is null ? null : LoadedSae.Open(options.Sae, options.Model, options.Head.Hook, load: options.Load);
             using var own = sae is null ? LoadedModel.Open(options.Model, load: options.Load).ToBeRunWhole() : null;
-            var summary = Run(sae?.Model ?? own!, sae, options, RunFolder.At(options.Out), terminal);
+            var model = sae?.Model ?? own!;
+            if (options.Plan) return Plan(model, sae, options, terminal);
+            var summary = Run(model, sae, options, RunFolder.At(options.Out), terminal);
             Print(summary, terminal);
             return summary;
         },
@@ -67,6 +72,7 @@ internal static class RewardModelCommand
             "parsimony reward-model --data pairs.jsonl --model pythia-410m --out runs/reward",
             "parsimony reward-model --data labelled.jsonl --pooling mean --hook blocks.3.resid_post --out runs/sentiment",
             "parsimony reward-model --data pairs.jsonl --sae runs/pythia --out runs/readable-reward",
+            "parsimony reward-model --data pairs.jsonl --model pythia-410m --plan",
         ]);
 
     /// <summary>Reads the data, learns, saves the head.</summary>
@@ -98,6 +104,15 @@ internal static class RewardModelCommand
         });
         return new(run.RewardModel, train.Classes, result.Head.TrainableParameters, train.Count, heldOut.Count, result.Train, result.HeldOut, result.Baseline, result.NullAccuracy,
             result.Latents, result.Seconds);
+    }
+
+    private static ResourcePlan Plan(LoadedModel model, LoadedSae? sae, RewardModelOptions options, Terminal terminal)
+    {
+        terminal.Note(model.Notes);
+        var (train, heldOut) = Data(model, options, terminal);
+        var plan = RewardModelPlan.Of(model, sae, options, train, heldOut);
+        plan.Print(terminal, "reward model", isRefused: false);
+        return plan;
     }
 
     private static (RewardData Train, RewardData HeldOut) Data(LoadedModel model, RewardModelOptions options, Terminal terminal)

@@ -52,6 +52,9 @@ internal sealed record RlhfOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description("print memory and time needed, and do nothing")]
+    public bool Plan { get; init; }
+
     public WeightOptions Load { get; init; } = new();
 
     public RolloutPromptOptions Prompting { get; init; } = new();
@@ -65,6 +68,10 @@ internal sealed record RlhfOptions
     public DialOptions Dials { get; init; } = new();
 
     public PolicyOptions Policy { get; init; } = new();
+
+    /// <summary>Where the run is: the folder that is named, else the first SAE's own.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string Folder => Out ?? (RunFolder.Contains(Sae[0]) ? Sae[0] : "runs/rlhf");
 
     /// <summary>These options, checked.</summary>
     public RlhfOptions Validated()
@@ -94,6 +101,9 @@ internal sealed record RlhfOptions
 /// <summary><c>parsimony rlhf</c>: learn the dials from rewards on what the fused model says.</summary>
 internal static class RlhfCommand
 {
+    /// <summary>Bytes for the states below the hook of the text that perplexity is measured on.</summary>
+    internal const long PerplexityCacheBytes = 1L << 30;
+
     private const int PerplexityTokens = 128; // of a context, or the model's limit
 
     public static Command Create() => CliCommand.Create<RlhfOptions>(
@@ -101,13 +111,15 @@ internal static class RlhfCommand
         (options, terminal) =>
         {
             using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
-            var run = RunFolder.At(options.Out ?? (RunFolder.Contains(options.Sae[0]) ? options.Sae[0] : "runs/rlhf"));
+            if (options.Plan) return Plan(saes, options, terminal);
+            var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);
             Print(report.Rlhf!, run, terminal);
             return report;
         },
         [
             "parsimony rlhf runs/pythia --prompts prompts.txt --lexicon words.txt --held-out wikitext.txt",
+            "parsimony rlhf runs/pythia --prompts prompts.txt --lexicon words.txt --plan",
             "parsimony rlhf runs/pythia --prompts prompts.jsonl --algorithm rloo --config rewards.json --out runs/rloo",
         ]);
 
@@ -141,7 +153,7 @@ internal static class RlhfCommand
         }
         var after = Measure(After(), "after");
         var (perplexityBefore, perplexityAfter) = Perplexities(saes.Model, options, adapter, terminal);
-        if (learners.AreDials && result is not null) Save(saes, run, (DialAdapter)adapter, before, after);
+        if (result is not null) learners.Save(run.RlhfAdapter, adapter, Results(before, after));
 
         var hits = new (string Name, Estimate? Hits)[]
         {
@@ -204,6 +216,15 @@ internal static class RlhfCommand
         };
     }
 
+    private static ResourcePlan Plan(LoadedSaes saes, RlhfOptions options, Terminal terminal)
+    {
+        terminal.Note(saes.Model.Notes);
+        var (learnt, asked) = Prompts(saes.Model, options, terminal);
+        var plan = RlhfPlan.Of(saes, options, learnt, asked, options.HeldOut is { } text ? PerplexityContexts(saes.Model, text) : [], options.Folder);
+        plan.Print(terminal, "RLHF", isRefused: false);
+        return plan;
+    }
+
     internal static (IReadOnlyList<RolloutPrompt> Learnt, IReadOnlyList<RolloutPrompt> Asked) Prompts(LoadedModel model, RlhfOptions options, Terminal terminal)
     {
         var read = RolloutPrompts.Load(HubCache.Local(options.Prompts, HubKind.Dataset, HubSettings.FromEnvironment()), model.Tokenizer, options.Prompting);
@@ -223,22 +244,25 @@ internal static class RlhfCommand
     private static (double? Before, double? After) Perplexities(LoadedModel model, RlhfOptions options, IAdapter adapter, Terminal terminal)
     {
         if (options.HeldOut is not { } text) return (null, null);
-        var contexts = model.Pack(text, new TextOptions(), Math.Min(PerplexityTokens, model.Model.Config.MaxSequenceLength));
-        using var prefixes = new PrefixCache(model.Model, adapter.Hooks[0], 1L << 30);
+        var contexts = PerplexityContexts(model, text);
+        using var prefixes = new PrefixCache(model.Model, adapter.Hooks[0], PerplexityCacheBytes);
         var loss = new HeldOutLoss(model.Model, prefixes, [.. contexts.Select(c => new SftExample(c, 1))], 8, terminal.Interrupted);
         using var scope = TorchSharp.torch.NewDisposeScope();
         return (Math.Exp(loss.AtRest(adapter)), Math.Exp(loss.With(adapter)));
     }
 
+    private static IReadOnlyList<int[]> PerplexityContexts(LoadedModel model, string text) =>
+        model.Pack(text, new TextOptions(), Math.Min(PerplexityTokens, model.Model.Config.MaxSequenceLength));
+
     private static ClampAdapter Clamped(LoadedSaes saes, DecodingOptions options) =>
         new(saes.First.At, saes.First.Sae, options.ClampLatent!.Value, options.ClampValue, options.ClampWhereItFires);
 
-    private static void Save(LoadedSaes saes, RunFolder run, DialAdapter adapter, ContinuationReport before, ContinuationReport after)
+    private static Dictionary<string, double> Results(ContinuationReport before, ContinuationReport after)
     {
         var results = new Dictionary<string, double> { ["kl"] = after.Kl ?? double.NaN };
         if (before.Rewarded is { } was) results["hits_rewarded_before"] = was.Value;
         if (after.Rewarded is { } now) results["hits_rewarded_after"] = now.Value;
-        AdapterFolder.Save(run.RlhfAdapter, adapter.Dials, saes.Metadata(adapter, results));
+        return results;
     }
 
     internal static void Print(RlhfSummary r, RunFolder run, Terminal terminal)

@@ -3,7 +3,6 @@ using System.ComponentModel;
 using Parsimony.Cli.Runs;
 using Parsimony.Exploration.Index;
 using Parsimony.Exploration.Labels;
-using Parsimony.Files.Hub;
 using Parsimony.Reporting;
 using Parsimony.Tokens;
 
@@ -47,20 +46,11 @@ internal static class ShowCommand
         var run = RunFolder.Existing(options.Run);
         using var index = FeatureIndex.Open(run.Index);
         if (options.Latent < 0 || options.Latent >= index.DSae) throw new UsageException($"there is no latent {options.Latent}; this SAE has latents 0 to {index.DSae - 1}.");
-        var tokenizer = Tokenizer.Load(ModelOf(run));
+        var tokenizer = Tokenizer.Load(ModelOfRun.Folder(run));
         index.EnsureBelongsTo(null, File.Exists(Path.Combine(run.Sae, "cfg.json")) ? Autoencoders.Formats.SaeFiles.Sha256(run.Sae) : null, tokenizer.Sha256);
         using var store = index.Header.SaeSha256 is { } sae ? LabelStore.OpenExisting(run.Folder, sae, index.DSae) : null;
         var feature = ShownFeature.Of(index, options.Latent, tokenizer, options.Scale, options.Shift, options.Contexts, store?.Get(options.Latent));
         FeatureCardText.Print(feature, terminal);
         return feature;
-    }
-
-    /// <summary>The folder of the model that a run's index was made with.</summary>
-    internal static string ModelOf(RunFolder run)
-    {
-        var made = run.Recall<IndexOptions>("index");
-        string? trained = made is not null && RunFolder.Contains(made.Sae) ? RunFolder.Existing(made.Sae).Recall<TrainOptions>("train")?.Model : run.Recall<TrainOptions>("train")?.Model;
-        string model = made?.Model ?? trained ?? ModelFolder.Bundled ?? throw new DirectoryNotFoundException($"'{run.Folder}' does not say which model it belongs to.");
-        return HubCache.Local(model, HubKind.Model, HubSettings.FromEnvironment());
     }
 }

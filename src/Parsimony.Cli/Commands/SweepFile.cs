@@ -28,7 +28,7 @@ internal static class SweepFile
     private const string Grid = "grid", Runs = "runs", Name = "name", Sae = "sae", Evaluate = "evaluate";
 
     /// <summary>Keys that all SAEs of a sweep share, because they share the stream.</summary>
-    private static readonly string[] Shared = ["model", "text", "cache", "out", "sequence_length", "held_out_fraction", "device", "load", "plan", "sweep"];
+    private static readonly string[] Shared = ["model", "adapter", "adapter_sha256", "text", "cache", "out", "sequence_length", "held_out_fraction", "device", "load", "plan", "sweep"];
 
     /// <summary>The options of a file that names no more than one SAE: one without <c>grid</c>, <c>runs</c> and <c>evaluate</c>. Null where it is a sweep.</summary>
     /// <param name="path">The file.</param>

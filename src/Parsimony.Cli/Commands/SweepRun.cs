@@ -43,7 +43,7 @@ internal static class SweepRun
         terminal.Note(data.Notes);
         if (common.Plan) return TrainCommand.Plan(data, common, [.. members.Select(m => m.Options)], terminal);
         using var source = new ActivationBuffer(data.Activations, common.Buffer);
-        Plans.Training(data.Model?.Config, source, data.Activations, [.. members.Select(m => m.Options)], common.Out).Ensure("The sweep", common.Out);
+        Plans.Training(data.Model?.Config, source, data.Activations, [.. members.Select(m => m.Options)], common.Out, data.AdapterBytes).Ensure("The sweep", common.Out);
         terminal.WhenInterrupted = $"The states are in {common.Out}; the same command goes on from them.";
         var runs = members.Select(m => RunFolder.At(m.Options.Out)).ToList();
         var options = members.Zip(runs, (m, run) => TrainCommand.Begin(data, m.Options, run)).ToList();

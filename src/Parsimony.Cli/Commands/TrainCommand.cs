@@ -15,6 +15,8 @@ namespace Parsimony.Cli.Commands;
 /// <summary>Options of <c>parsimony train</c>.</summary>
 internal sealed record TrainOptions
 {
+    internal const string Tuned = "adapter folder, or run folder in which one was learned: activations are those of the model tuned by it, at its own hook points what it made of them";
+    internal const string TunedBy = "SHA-256 that the adapter must have; not set: its own, which is written into config.json";
     internal const string HeldOut = "share of the text's documents to leave out, for 'parsimony evaluate' to measure on; 0: none";
 
     [Positional]
@@ -29,6 +31,12 @@ internal sealed record TrainOptions
 
     [Description("activations that 'parsimony harvest' kept, instead of a model and a text")]
     public string? Cache { get; init; }
+
+    [Description(Tuned)]
+    public string? Adapter { get; init; }
+
+    [Description(TunedBy)]
+    public string? AdapterSha256 { get; init; }
 
     [Description("where the SAE sits: blocks.<layer>.<site>")]
     public HookPoint Hook { get; init; } = new(1, HookSite.MlpOut);
@@ -81,6 +89,9 @@ internal sealed record TrainOptions
             : throw new ArgumentException("--cache and --text both say what to train on. Give one of them; a model may stand beside a cache, to be checked against it.");
     }
 
+    /// <summary>Where the adapter is that the model was tuned by, or the one that harvested the cache; null: it was tuned by none.</summary>
+    public string? AdapterPlace() => Adapter ?? (AdapterSha256 is not null && Cache is not null && Directory.Exists(Cache) ? ActivationCacheManifest.Load(Cache).AdapterFolder : null);
+
     /// <summary>The name of some work with the device it is done on, where that is not the processor.</summary>
     public string On(string work) => Device == TorchDevice.Cpu ? work : $"{work} on {Device}";
 
@@ -114,6 +125,7 @@ internal static class TrainCommand
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --architecture batchtopk --k 32 --out runs/pythia-k32",
             "parsimony train --model pythia-70m --text openwebtext.jsonl.gz --held-out-fraction 0.01 --out runs/pythia",
             "parsimony train --cache caches/pythia --hook blocks.3.mlp_out --out runs/pythia-3",
+            "parsimony train --model pythia-70m --adapter runs/pythia/adapter --text openwebtext.jsonl.gz --out runs/pythia-tuned",
             "parsimony train --config train.json --l1-coefficient 0.02 --device cuda",
             "parsimony train sweep.json --out runs/sweep",
             "parsimony train recipes/architectures.json",
@@ -130,7 +142,7 @@ internal static class TrainCommand
         options = Begin(data, options, run);
         terminal.WhenInterrupted = $"The state is in {run.Folder}; the same command goes on from it.";
         using var source = new ActivationBuffer(data.Activations, options.Buffer);
-        Plans.Training(data.Model?.Config, source, data.Activations, [options], run.Folder).Ensure("Training", run.Folder);
+        Plans.Training(data.Model?.Config, source, data.Activations, [options], run.Folder, data.AdapterBytes).Ensure("Training", run.Folder);
         using var trainer = NewTrainer(options, source, run);
         TrainedSae trained;
         using (var progress = terminal.Progress(options.On("train SAE"), trainer.Steps * source.BatchTokens, "tokens", trainer.TokensSeen))
@@ -142,7 +154,7 @@ internal static class TrainCommand
     /// <exception cref="InvalidDataException">The folder was begun with other options.</exception>
     public static TrainOptions Begin(TrainingData data, TrainOptions options, RunFolder run)
     {
-        options = options with { SequenceLength = data.Activations.SequenceLength, HeldOutFraction = data.HeldOutFraction };
+        options = options with { SequenceLength = data.Activations.SequenceLength, HeldOutFraction = data.HeldOutFraction, AdapterSha256 = data.AdapterSha256 };
         run.Remember("train", options, isBegun: RunFolder.IsBegun(run.Folder));
         return options;
     }
@@ -153,7 +165,7 @@ internal static class TrainCommand
 
     /// <summary>What training would take, and nothing done; a few steps are measured where they fit in memory.</summary>
     public static ResourcePlan Plan(TrainingData data, TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal) =>
-        Plan(data.Model?.Config, data.Activations, common, runs, null, terminal);
+        Plan(data.Model?.Config, data.Activations, common, runs, null, terminal, data.AdapterBytes);
 
     /// <summary>The same where a plan is asked for and the model or the text are not on this machine; else null.</summary>
     public static ResourcePlan? PlanWithoutData(TrainOptions common, IReadOnlyList<TrainOptions> runs, Terminal terminal)
@@ -165,10 +177,10 @@ internal static class TrainCommand
         return Plan(absences.Config, model, common, runs, absences, terminal);
     }
 
-    private static ResourcePlan Plan(IModelConfig? model, IContextActivations contexts, TrainOptions common, IReadOnlyList<TrainOptions> runs, Absences? absences, Terminal terminal)
+    private static ResourcePlan Plan(IModelConfig? model, IContextActivations contexts, TrainOptions common, IReadOnlyList<TrainOptions> runs, Absences? absences, Terminal terminal, long adapterBytes = 0)
     {
         using var source = new ActivationBuffer(contexts, common.Buffer);
-        var plan = Plans.Training(model, source, contexts, runs, common.Out).With(absences);
+        var plan = Plans.Training(model, source, contexts, runs, common.Out, adapterBytes).With(absences);
         if (plan.MemoryBytes <= plan.MemoryFree)
             plan = plan.Measured(contexts, runs, isReadOnce: source.Blocks == 1, common.Buffer.HarvestBatchContexts, terminal.Interrupted);
         plan.Print(terminal);
@@ -210,6 +222,8 @@ internal static class TrainCommand
         ModelName = data.ModelName,
         ModelSha256 = data.ModelSha256,
         ModelWeights = data.ModelWeights,
+        AdapterSha256 = data.AdapterSha256,
+        AdapterFolder = data.AdapterFolder is { } folder ? Path.GetFullPath(folder) : null,
         TokenizerSha256 = data.TokenizerSha256,
         ContextSize = options.SequenceLength,
         DatasetPath = data.Text,

@@ -1,4 +1,5 @@
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
@@ -11,10 +12,10 @@ internal sealed class FusedModel : IDisposable
 {
     private readonly LoadedModel? plain;
     private readonly LoadedSaes? saes;
-    private readonly DialAdapter? adapter;
+    private readonly IAdapter? adapter;
     private readonly SpliceMode mode;
 
-    private FusedModel(LoadedModel? plain, LoadedSaes? saes, DialAdapter? adapter, SpliceMode mode) =>
+    private FusedModel(LoadedModel? plain, LoadedSaes? saes, IAdapter? adapter, SpliceMode mode) =>
         (this.plain, this.saes, this.adapter, this.mode) = (plain, saes, adapter, mode);
 
     public Transformer Model => (saes?.Model ?? plain!).Model;
@@ -24,16 +25,19 @@ internal sealed class FusedModel : IDisposable
     /// <summary>What there is to say of its weights.</summary>
     public IReadOnlyList<string> Notes => (saes?.Model ?? plain!).Notes;
 
-    /// <summary>Whether there are dials to put at rest.</summary>
+    /// <summary>Whether there is an adapter to put at rest.</summary>
     public bool HasAdapter => adapter is not null;
+
+    /// <summary>Whether it is dials.</summary>
+    public bool HasDials => adapter is DialAdapter;
 
     /// <summary>Opens the folders and checks that they belong together.</summary>
     /// <param name="model">The model folder; null for the run's, else the bundled one.</param>
     /// <param name="sae">An SAE folder, or a run folder, whose adapter then goes with it; null for the plain model.</param>
-    /// <param name="adapter">Dials learned on that SAE, or on those it names itself; null for the run folder's own, if it has any.</param>
+    /// <param name="adapter">Dials learned on that SAE, or on those it names itself, or a baseline, which takes no SAE; null for the run folder's own dials, if it has any.</param>
     /// <param name="mode">How the SAE is put in; null as the adapter says, else <see cref="SpliceMode.Replace"/>.</param>
     /// <param name="load">How the model's weights are kept; null: the default.</param>
-    /// <exception cref="UsageException">A mode without an SAE.</exception>
+    /// <exception cref="UsageException">A mode without an SAE, or an SAE beside a baseline.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or belongs to another model or SAE.</exception>
     public static FusedModel Open(string? model, string? sae, string? adapter, SpliceMode? mode, WeightOptions? load = null)
@@ -43,7 +47,8 @@ internal sealed class FusedModel : IDisposable
             if (mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
             return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, default);
         }
-        adapter ??= RunFolder.Contains(sae!) ? RunFolder.Existing(sae!).AdapterOrNull : null;
+        if (adapter is not null && BaselineFolder.IsOne(adapter)) return WithBaseline(model, sae, adapter, mode, load);
+        adapter ??= RunFolder.Contains(sae!) ? RunFolder.Existing(sae!).DialsOrNull : null;
         var saes = sae is null ? LoadedSaes.Of(adapter!, model, load) : LoadedSaes.Of(LoadedSae.Open(sae, model, hook: null, load: load), adapter, ownsFirst: true);
         try
         {
@@ -52,6 +57,21 @@ internal sealed class FusedModel : IDisposable
         catch
         {
             saes.Dispose();
+            throw;
+        }
+    }
+
+    private static FusedModel WithBaseline(string? model, string? sae, string adapter, SpliceMode? mode, WeightOptions? load)
+    {
+        if (sae is not null || mode is not null) throw new UsageException($"'{adapter}' is no dials: it acts in the model itself, without an SAE. Leave --sae and --mode out.");
+        var plain = LoadedModel.Open(model ?? ModelOfRun.OfAdapter(adapter), load: load).ToBeRunWhole();
+        try
+        {
+            return new FusedModel(plain, null, BaselineFolder.Load(adapter, plain.Model), default);
+        }
+        catch
+        {
+            plain.Dispose();
             throw;
         }
     }

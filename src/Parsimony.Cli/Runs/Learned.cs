@@ -1,6 +1,7 @@
 using Parsimony.Cli.Commands;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Analysis;
+using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Preference;
 using Parsimony.Models;
@@ -38,7 +39,9 @@ internal sealed class Learned : IDisposable
         examples = new(() => FinetuneCommand.Examples(Saes!.Model, finetune!));
         pairs = new(() => DpoCommand.Pairs(Saes!.Model, dpo!, terminal));
         prompts = new(() => RlhfCommand.Prompts(Saes!.Model, rlhf!, terminal));
-        Saes = LoadedSaes.Open(finetune?.Sae ?? dpo?.Sae ?? rlhf!.Sae, finetune?.Model ?? dpo?.Model ?? rlhf?.Model, finetune?.Load ?? dpo?.Load ?? rlhf!.Load);
+        var (sae, model, load, method) = (finetune?.Sae ?? dpo?.Sae ?? rlhf!.Sae, finetune?.Model ?? dpo?.Model ?? rlhf?.Model, finetune?.Load ?? dpo?.Load ?? rlhf!.Load,
+            (finetune?.Baseline ?? dpo?.Baseline ?? rlhf!.Baseline).Method);
+        Saes = method is BaselineMethod.RandomDictionary ? LoadedSaes.Of(Adapter(run, by), model, load) : LoadedSaes.Open(sae, model, load); // a random dictionary lies within the adapter
         try
         {
             terminal.Note(Saes.Model.Notes);
@@ -69,10 +72,10 @@ internal sealed class Learned : IDisposable
     /// <exception cref="InvalidDataException">The run has learned no dials, or not so.</exception>
     public static Learned Open(RunFolder run, LearnedBy? by, Terminal terminal)
     {
-        LearnedBy[] there = [.. Enum.GetValues<LearnedBy>().Where(b => Directory.Exists(Adapter(run, b)))];
+        LearnedBy[] there = [.. Enum.GetValues<LearnedBy>().Where(b => AdapterFolder.HoldsDials(Adapter(run, b)))];
         if (there.Length == 0 || (by is { } wanted && !there.Contains(wanted))) throw new InvalidDataException(
             $"'{run.Folder}' has no dials learned by {(by?.ToString() ?? "finetune, dpo or rlhf").ToLowerInvariant()}; it has some by: {(there.Length == 0 ? "none" : string.Join(", ", there).ToLowerInvariant())}.");
-        return new Learned(run, by ?? there.MaxBy(b => File.GetLastWriteTimeUtc(Path.Combine(Adapter(run, b), "adapter_config.json"))), terminal);
+        return new Learned(run, by ?? there.MaxBy(b => AdapterFolder.LastWrite(Adapter(run, b))), terminal);
     }
 
     /// <summary>The dials of a null run of the same budget; what was trained before is not trained again.</summary>

@@ -27,8 +27,27 @@ internal sealed class Learners : IDisposable
         on = baseline.Method is BaselineMethod.RandomDictionary ? [.. saes.Spliced.Select(s => new SplicedSae(s.At, Random(s, rows)))] : saes.Spliced;
     }
 
-    /// <summary>Whether dials on the SAEs themselves are learned, which alone can be kept as an adapter folder.</summary>
+    /// <summary>Whether dials on the SAEs themselves are learned.</summary>
     public bool AreDials => baseline.Method is BaselineMethod.Dials;
+
+    /// <summary>Keeps what was learned as an adapter folder; a random dictionary lies within it.</summary>
+    /// <param name="folder">Where to.</param>
+    /// <param name="learned">One of <see cref="New"/>.</param>
+    /// <param name="results">Figures for the model card.</param>
+    public void Save(string folder, IAdapter learned, IReadOnlyDictionary<string, double> results)
+    {
+        if (learned is not DialAdapter adapter) BaselineFolder.Save(folder, learned, saes.Model.Model.Config, new BaselineMetadata(saes.Model.Name, saes.Model.Model.Sha256!, results));
+        else if (AreDials) AdapterFolder.Save(folder, adapter.Dials, saes.Metadata(adapter, results));
+        else AdapterFolder.Save(folder, adapter.Dials, saes.Metadata(adapter, results) with
+        {
+            Hooks = [.. adapter.Saes.Index().Select(s =>
+            {
+                string name = adapter.Saes.Count == 1 ? "sae" : $"sae-{s.Index}", place = Path.Combine(folder, name);
+                SaeFolder.Save(place, s.Item.Sae, saes.All.First(all => all.At == s.Item.At).Metadata with { TrainingTokens = 0, DatasetPath = null, K = null, L1Coefficient = null, LossConvention = "none: a random dictionary" });
+                return new AdapterHook(s.Item.At, s.Item.Sae.DSae, name, SaeFolder.Sha256(place));
+            })],
+        });
+    }
 
     /// <summary>One at rest; the caller's.</summary>
     public IAdapter New() => baseline.Method is BaselineMethod.Dials or BaselineMethod.RandomDictionary ? new DialAdapter(saes.Model.Model, on, dials)

@@ -1,4 +1,5 @@
 using Parsimony.Files.Hub;
+using Parsimony.FineTuning;
 using Parsimony.Models;
 using Parsimony.Native;
 using Parsimony.Text;
@@ -12,6 +13,8 @@ internal sealed class LoadedModel : IDisposable
     private LoadedModel(Transformer model, Tokenizer tokenizer) => (Model, Tokenizer) = (model, tokenizer);
 
     private readonly List<string> notes = [];
+    private LoadedAdapter? loaded;
+    private AttachedAdapter? attached;
 
     public Transformer Model { get; }
 
@@ -35,6 +38,26 @@ internal sealed class LoadedModel : IDisposable
 
     /// <summary>What there is to say: of weights that do not fit, of texts that could not be read whole; a sentence for each, most often none.</summary>
     public IReadOnlyList<string> Notes => notes;
+
+    /// <summary>Where the adapter is that the model is tuned by; null: it is as it is.</summary>
+    public string? AdapterFolder => loaded?.Folder;
+
+    /// <summary>Bytes that it takes, SAEs included.</summary>
+    public long AdapterBytes => loaded?.Bytes ?? 0;
+
+    /// <summary>Makes an adapter a part of the model: activations, losses and texts are from here on those of the tuned model.</summary>
+    /// <param name="path">An adapter folder, or a run folder, whose last one it is.</param>
+    /// <param name="sha256">The SHA-256 it must have; null: any.</param>
+    /// <exception cref="FileNotFoundException">There is none, or an SAE of it is not there.</exception>
+    /// <exception cref="InvalidDataException">It belongs to another model, or is not the one that is wanted.</exception>
+    public LoadedModel Attach(string path, string? sha256 = null)
+    {
+        loaded = LoadedAdapter.Open(path, this);
+        if (sha256 is not null && loaded.Sha256 != sha256) throw new InvalidDataException(
+            $"the adapter '{loaded.Folder}' has SHA-256 {loaded.Sha256[..12]}, and {sha256[..Math.Min(12, sha256.Length)]} is wanted. Give that adapter, or begin a run of its own for this one.");
+        attached = new AttachedAdapter(Model, loaded.Release(), loaded.Sha256);
+        return this;
+    }
 
     /// <summary>Notes whether a command that runs every layer has to stream some of them.</summary>
     public LoadedModel ToBeRunWhole()
@@ -96,5 +119,10 @@ internal sealed class LoadedModel : IDisposable
                 throw new ArgumentException($"{at} names layer {at.Layer}; '{Folder}' has layers 0 to {Model.Config.NLayers - 1}.");
     }
 
-    public void Dispose() => Model.Dispose();
+    public void Dispose()
+    {
+        attached?.Dispose();
+        loaded?.Dispose();
+        Model.Dispose();
+    }
 }

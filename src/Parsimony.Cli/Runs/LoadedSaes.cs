@@ -50,7 +50,14 @@ internal sealed class LoadedSaes : IDisposable
 
     /// <summary>All that an adapter was learned on, from where it says they are.</summary>
     public static LoadedSaes Of(string adapterFolder, string? model, WeightOptions? load) =>
-        Open([.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))], model, load);
+        Open([.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))], model ?? ModelOfRun.OfAdapter(adapterFolder), load);
+
+    /// <summary>The same in a model that is open already and stays the caller's.</summary>
+    public static LoadedSaes Of(string adapterFolder, LoadedModel model)
+    {
+        string[] places = [.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))];
+        return With(LoadedSae.Open(places[0], model), ownsFirst: true, places.Skip(1));
+    }
 
     /// <summary>A compiled adapter has its SAE within itself.</summary>
     private static string Place(AdapterHook hook, string adapterFolder)

@@ -21,12 +21,13 @@ internal static class Plans
     /// <param name="contexts">What it reads.</param>
     /// <param name="runs">The SAEs.</param>
     /// <param name="folder">Where they are written.</param>
-    public static ResourcePlan Training(IModelConfig? model, ActivationBuffer source, IContextActivations contexts, IReadOnlyList<TrainOptions> runs, string folder)
+    /// <param name="adapterBytes">What the adapter takes that the model is tuned by.</param>
+    public static ResourcePlan Training(IModelConfig? model, ActivationBuffer source, IContextActivations contexts, IReadOnlyList<TrainOptions> runs, string folder, long adapterBytes = 0)
     {
         long parameters = runs.Sum(run => Parameters(run, source)), samples = runs.Sum(run => ResamplingSample(run, source)) * Float;
         return new ResourcePlan
         {
-            Memory = new Dictionary<string, long>(model is null ? [] : Model(model, runs[0].Load, contexts, runs[0].Buffer.HarvestBatchContexts))
+            Memory = new Dictionary<string, long>(model is null ? [] : Model(model, runs[0].Load, contexts, runs[0].Buffer.HarvestBatchContexts, adapterBytes))
             {
                 ["activation buffer"] = source.Bytes,
                 ["SAE weights"] = parameters * Float,
@@ -41,12 +42,12 @@ internal static class Plans
     }
 
     /// <summary>The plan of a harvest to disk. Nothing is measured.</summary>
-    public static ResourcePlan Harvest(IModelConfig model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options)
+    public static ResourcePlan Harvest(IModelConfig model, IContextActivations source, ActivationCacheManifest begun, HarvestOptions options, long adapterBytes = 0)
     {
         long shard = (long)Math.Min(begun.ContextsPerShard, begun.Contexts) * begun.SequenceLength;
         return new ResourcePlan
         {
-            Memory = new Dictionary<string, long>(Model(model, options.Load, source, options.Cache.HarvestBatchContexts))
+            Memory = new Dictionary<string, long>(Model(model, options.Load, source, options.Cache.HarvestBatchContexts, adapterBytes))
             {
                 ["a shard"] = shard * (begun.Hooks.Sum(h => (long)h.Width) * Float + begun.Hooks.Max(h => h.Width) * Float),
             },
@@ -105,11 +106,11 @@ internal static class Plans
     }
 
     /// <summary>Weights down to the deepest hook point, what a forward pass needs (about three MLP widths and six of the model a token), and the text's ids.</summary>
-    private static Dictionary<string, long> Model(IModelConfig model, WeightOptions load, IContextActivations contexts, int batchContexts)
+    private static Dictionary<string, long> Model(IModelConfig model, WeightOptions load, IContextActivations contexts, int batchContexts, long adapterBytes)
     {
         int deepest = contexts.Hooks.Max(h => h.Layer);
         var size = new ModelSize(model, load.Weights ?? WeightStorage.Fp32);
-        return new()
+        return new(adapterBytes == 0 ? [] : [new("adapter", adapterBytes)])
         {
             ["embedding"] = size.EmbeddingBytes,
             [deepest == 0 ? "layer 0" : $"layers 0 to {deepest}"] = (deepest + 1) * size.LayerBytes,

@@ -64,7 +64,8 @@ internal sealed record ResourcePlan
     /// <summary>For people.</summary>
     /// <param name="terminal">Where to.</param>
     /// <param name="work">What <see cref="TrainingSeconds"/> are of.</param>
-    public void Print(Terminal terminal, string work = "training")
+    /// <param name="isRefused">Whether the command refuses to begin what does not fit.</param>
+    public void Print(Terminal terminal, string work = "training", bool isRefused = true)
     {
         terminal.Facts(
         [
@@ -77,8 +78,8 @@ internal sealed record ResourcePlan
             .. Time(work, TrainingSeconds, TrainingMeasuredOn),
         ]);
         terminal.Say((HarvestMeasuredOn ?? TrainingMeasuredOn) is null ? "All of this is computed; no time was measured." : $"Times are measured on this machine as it is now{(ForeignLoad >= 0.05 ? $", when other processes take {ForeignLoad:0 %} of its cores" : "")}; all else is computed.");
-        if (MemoryBytes > MemoryFree) terminal.Say("This does not fit in memory; it will be refused.");
-        if (DiskBytes > DiskFree) terminal.Say("This does not fit on the disk; it will be refused.");
+        if (MemoryBytes > MemoryFree) terminal.Say($"This does not fit in memory{(isRefused ? "; it will be refused" : "")}.");
+        if (DiskBytes > DiskFree) terminal.Say($"This does not fit on the disk{(isRefused ? "; it will be refused" : "")}.");
         if (Absent.Sum(a => a.Bytes) > DownloadFree) terminal.Say($"The download does not fit on its disk, where {ByteSize.Text(DownloadFree.Value)} are free; set HF_HOME to a folder on another.");
     }
 

@@ -24,6 +24,15 @@ internal sealed class TrainingData : IDisposable
     /// <summary>How the model's matrices are, or were, kept.</summary>
     public required WeightStorage ModelWeights { get; init; }
 
+    /// <summary>SHA-256 of the adapter that the model is, or was, tuned by; null: none.</summary>
+    public required string? AdapterSha256 { get; init; }
+
+    /// <summary>Where that adapter is, or was; null: there is none.</summary>
+    public required string? AdapterFolder { get; init; }
+
+    /// <summary>Bytes that it takes here.</summary>
+    public long AdapterBytes => model?.AdapterBytes ?? 0;
+
     public required string? TokenizerSha256 { get; init; }
 
     /// <summary>Name of the text, for people.</summary>
@@ -42,6 +51,7 @@ internal sealed class TrainingData : IDisposable
             var model = LoadedModel.Open(options.Model, options.Device, options.Load);
             try
             {
+                if (options.Adapter is { } adapter) model.Attach(adapter, options.AdapterSha256);
                 return Open(model, options, hooks, owned: model);
             }
             catch
@@ -54,6 +64,7 @@ internal sealed class TrainingData : IDisposable
         double heldOut = ActivationCacheManifest.Load(options.Cache).HeldOutFraction;
         if (options.HeldOutFraction != 0 && options.HeldOutFraction != heldOut) throw new ArgumentException(
             $"held_out_fraction is {options.HeldOutFraction}, but '{options.Cache}' was harvested with {heldOut}. Leave it out, or harvest anew with another.");
+        EnsureTunedBy(options);
         using var given = options.Model is null ? null : LoadedModel.Open(options.Model);
         var cache = CachedActivations.Open(options.Cache, hooks, given?.Model.Sha256, given?.Tokenizer.Sha256);
         return new TrainingData(cache, null, cache)
@@ -61,10 +72,20 @@ internal sealed class TrainingData : IDisposable
             ModelName = cache.Manifest.ModelName,
             ModelSha256 = cache.Manifest.ModelSha256,
             ModelWeights = cache.Manifest.ModelWeights,
+            AdapterSha256 = cache.Manifest.AdapterSha256,
+            AdapterFolder = cache.Manifest.AdapterFolder,
             TokenizerSha256 = cache.Manifest.TokenizerSha256,
             Text = cache.Manifest.Text,
             HeldOutFraction = heldOut,
         };
+    }
+
+    /// <summary>Refuses a cache that was harvested from a model tuned otherwise than is asked for.</summary>
+    private static void EnsureTunedBy(TrainOptions options)
+    {
+        string? wanted = options.AdapterSha256 ?? (options.Adapter is { } path ? LoadedAdapter.Sha256Of(path) : null), has = ActivationCacheManifest.Load(options.Cache!).AdapterSha256;
+        if (wanted is not null && wanted != has) throw new InvalidDataException(
+            $"'{options.Cache}' was harvested from {(has is null ? "the model as it is" : $"the model tuned by the adapter {has[..12]}")}; asked for is the adapter {wanted[..Math.Min(12, wanted.Length)]}. Harvest anew with 'parsimony harvest --adapter'.");
     }
 
     /// <summary>The same for a model that is open already and stays the caller's.</summary>
@@ -80,6 +101,8 @@ internal sealed class TrainingData : IDisposable
             ModelName = model.Name,
             ModelSha256 = model.Model.Sha256,
             ModelWeights = model.Model.Storage,
+            AdapterSha256 = model.Model.AttachedSha256,
+            AdapterFolder = model.AdapterFolder,
             TokenizerSha256 = model.Tokenizer.Sha256,
             Text = Path.GetFileName(options.Text),
             HeldOutFraction = options.HeldOutFraction,

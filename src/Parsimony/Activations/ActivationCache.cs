@@ -17,8 +17,10 @@ namespace Parsimony.Activations;
 /// <param name="HeldOutFraction">Share of its documents that were left out; 0: none.</param>
 /// <param name="Corpus">How it was read; null when unknown.</param>
 /// <param name="ModelWeights">How the model's matrices were kept.</param>
+/// <param name="AdapterSha256">SHA-256 of the adapter the model was tuned by; null: none.</param>
+/// <param name="AdapterFolder">Where it was; null: none.</param>
 public sealed record CacheOrigin(string ModelName, string? ModelSha256, string? TokenizerSha256, string? Text = null, string? TextPath = null, double HeldOutFraction = 0,
-    TextOptions? Corpus = null, WeightStorage ModelWeights = WeightStorage.Fp32);
+    TextOptions? Corpus = null, WeightStorage ModelWeights = WeightStorage.Fp32, string? AdapterSha256 = null, string? AdapterFolder = null);
 
 /// <summary>
 /// Writes activations to disk, to be trained on without the text or the model (<see cref="CachedActivations"/>). A folder of safetensors
@@ -45,6 +47,8 @@ public static class ActivationCache
             ModelName = origin.ModelName,
             ModelSha256 = origin.ModelSha256,
             ModelWeights = origin.ModelWeights,
+            AdapterSha256 = origin.AdapterSha256,
+            AdapterFolder = origin.AdapterFolder,
             TokenizerSha256 = origin.TokenizerSha256,
             Text = origin.Text,
             TextPath = origin.TextPath,

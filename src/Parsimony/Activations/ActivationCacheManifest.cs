@@ -44,6 +44,12 @@ public sealed record ActivationCacheManifest
     /// <summary>How the model's matrices were kept. Default float32.</summary>
     public WeightStorage ModelWeights { get; init; }
 
+    /// <summary>SHA-256 of the adapter the model was tuned by; null: none.</summary>
+    public string? AdapterSha256 { get; init; }
+
+    /// <summary>Where that adapter was; null: there was none.</summary>
+    public string? AdapterFolder { get; init; }
+
     /// <summary>SHA-256 of tokenizer.json; null when unknown.</summary>
     public required string? TokenizerSha256 { get; init; }
 
@@ -110,7 +116,7 @@ public sealed record ActivationCacheManifest
     {
         (string Name, object? Was, object? Is)[] facts =
         [
-            ("the model's SHA-256", ModelSha256, other.ModelSha256), ("weights", ModelWeights, other.ModelWeights), ("the tokenizer's SHA-256", TokenizerSha256, other.TokenizerSha256),
+            ("the model's SHA-256", ModelSha256, other.ModelSha256), ("weights", ModelWeights, other.ModelWeights), ("the adapter's SHA-256", AdapterSha256 ?? "none", other.AdapterSha256 ?? "none"), ("the tokenizer's SHA-256", TokenizerSha256, other.TokenizerSha256),
             ("held_out_fraction", HeldOutFraction, other.HeldOutFraction), ("the tokens' SHA-256", TokensSha256, other.TokensSha256), ("hooks", Names(this), Names(other)),
             ("sequence_length", SequenceLength, other.SequenceLength), ("precision", Precision, other.Precision),
             ("contexts", Contexts, other.Contexts), ("contexts per shard", ContextsPerShard, other.ContextsPerShard),

@@ -103,6 +103,8 @@ internal sealed record SaeConfig
                 ModelName = Text(metadata, "model_name") ?? "unknown",
                 ModelSha256 = Text(metadata, "model_sha256"),
                 ModelWeights = WeightStorageName.ParseOrNull(Text(metadata, "model_weights")),
+                AdapterSha256 = Text(metadata, "adapter_sha256"),
+                AdapterFolder = Text(metadata, "adapter_name_or_path"),
                 TokenizerSha256 = Text(metadata, "tokenizer_sha256"),
                 ContextSize = (int?)metadata["context_size"] ?? 0,
                 DatasetPath = Text(metadata, "dataset_path"),

@@ -32,7 +32,7 @@ internal static class SaeConfigJson
     /// <summary>The keys under metadata that are properties of <see cref="SaeMetadata"/>.</summary>
     public static IReadOnlySet<string> Own { get; } = new HashSet<string>(StringComparer.Ordinal)
     {
-        "sae_lens_version", "model_name", "hook_name", "hook_name_out", "context_size", "dataset_path", "hook_point", "hook_point_out", "model_sha256", "model_weights",
+        "sae_lens_version", "model_name", "hook_name", "hook_name_out", "context_size", "dataset_path", "hook_point", "hook_point_out", "model_sha256", "model_weights", "adapter_sha256", "adapter_name_or_path",
         "tokenizer_sha256", "training_tokens", "seed", "k", "l1_coefficient", "loss_convention", "decoder_constraint", "trained_by",
     };
 
@@ -97,6 +97,7 @@ internal static class SaeConfigJson
         }
         metadata["model_sha256"] = of.ModelSha256;
         metadata["model_weights"] = of.ModelWeights?.Name();
+        if (of.AdapterSha256 is not null) (metadata["adapter_sha256"], metadata["adapter_name_or_path"]) = (of.AdapterSha256, of.AdapterFolder);
         metadata["tokenizer_sha256"] = of.TokenizerSha256;
         metadata["training_tokens"] = of.TrainingTokens;
         metadata["seed"] = of.Seed;

@@ -23,6 +23,12 @@ public sealed record SaeMetadata
     /// <summary>How the model's matrices were kept while its activations were read; null when unknown.</summary>
     public WeightStorage? ModelWeights { get; init; }
 
+    /// <summary>SHA-256 of the adapter that the model was tuned by while its activations were read, lower-case hex; null: it was the model as it is.</summary>
+    public string? AdapterSha256 { get; init; }
+
+    /// <summary>Where that adapter was; null: there was none.</summary>
+    public string? AdapterFolder { get; init; }
+
     /// <summary>SHA-256 of tokenizer.json, lower-case hex; null when unknown.</summary>
     public string? TokenizerSha256 { get; init; }
 

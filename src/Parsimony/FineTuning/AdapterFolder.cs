@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Files;
@@ -17,7 +19,7 @@ public static class AdapterFolder
     /// <summary>PEFT's field for the kind of adapter.</summary>
     public const string PeftType = "PARSIMONY_DIALS";
 
-    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
+    internal const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Writes the folder; each file appears whole or not at all, the config last.</summary>
@@ -60,6 +62,36 @@ public static class AdapterFolder
             return file.Read(key, ScalarType.Float32);
         }
         return ([.. metadata.Hooks.Select(hook => FeatureDials.Of(hook.At, Vector(hook, "scale"), Vector(hook, "shift")))], metadata);
+    }
+
+    /// <summary>Whether a folder holds an adapter.</summary>
+    public static bool IsOne(string folder) => File.Exists(Path.Combine(folder, ConfigName));
+
+    /// <summary>Whether a folder holds dials, and not a baseline.</summary>
+    public static bool HoldsDials(string folder) => IsOne(folder) && Type(folder) == PeftType;
+
+    /// <summary>What kind of adapter a folder holds, in PEFT's word.</summary>
+    /// <exception cref="FileNotFoundException">It holds none.</exception>
+    /// <exception cref="InvalidDataException">The config is damaged.</exception>
+    internal static string Type(string folder)
+    {
+        string path = Existing(folder, ConfigName);
+        return Json.ParseObject(File.ReadAllText(path), path)["peft_type"]?.ToString() ?? throw new InvalidDataException($"'{path}' is not an adapter's: 'peft_type' is missing.");
+    }
+
+    /// <summary>When its adapter was written, UTC.</summary>
+    public static DateTime LastWrite(string folder) => File.GetLastWriteTimeUtc(Path.Combine(folder, ConfigName));
+
+    /// <summary>SHA-256 of what an adapter does, lower-case hex: of its numbers and of its config without figures and places, so that it is the same wherever the folder and its SAEs lie.</summary>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">The config is damaged.</exception>
+    public static string Sha256(string folder)
+    {
+        string path = Existing(folder, ConfigName);
+        var config = Json.ParseObject(File.ReadAllText(path), path);
+        foreach (string place in (string[])["results", "base_model_name_or_path"]) config.Remove(place);
+        foreach (var hook in config["hooks"] as JsonArray ?? []) (hook as JsonObject)?.Remove("sae_name_or_path");
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(config.ToJsonString() + FileHash.Sha256(Existing(folder, WeightsName)))));
     }
 
     private static JsonObject Config(AdapterMetadata m) => new()
@@ -125,7 +157,7 @@ public static class AdapterFolder
         }
     }
 
-    private static string Existing(string folder, string name)
+    internal static string Existing(string folder, string name)
     {
         string path = Path.Combine(folder, name);
         return File.Exists(path) ? path : throw new FileNotFoundException(

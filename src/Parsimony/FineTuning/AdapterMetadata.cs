@@ -37,9 +37,7 @@ public sealed record AdapterMetadata
     /// <exception cref="InvalidDataException">One of them is not the one the dials were trained on, or is missing.</exception>
     public void EnsureFits(string? modelSha256, IReadOnlyDictionary<HookPoint, string> saes)
     {
-        if (modelSha256 != BaseModelSha256) throw new InvalidDataException(
-            $"the adapter was trained on model {Short(BaseModelSha256)} ('{BaseModelName}'); this model is {Short(modelSha256)}. "
-            + "Use the model it was trained on.");
+        EnsureModel(BaseModelSha256, BaseModelName, modelSha256);
         foreach (var hook in Hooks)
         {
             if (saes.GetValueOrDefault(hook.At) is not { } sae) throw new InvalidDataException(
@@ -47,6 +45,13 @@ public sealed record AdapterMetadata
             if (sae != hook.SaeSha256) throw new InvalidDataException(
                 $"the adapter was trained on SAE {Short(hook.SaeSha256)} ('{hook.SaeName}'); this SAE is {Short(sae)}. Use the SAE it was trained on.");
         }
+    }
+
+    /// <summary>Refuses another model.</summary>
+    internal static void EnsureModel(string trainedOn, string name, string? modelSha256)
+    {
+        if (modelSha256 != trainedOn) throw new InvalidDataException(
+            $"the adapter was trained on model {Short(trainedOn)} ('{name}'); this model is {Short(modelSha256)}. Use the model it was trained on.");
     }
 
     /// <summary>The first 12 digits, enough to tell files apart by eye.</summary>

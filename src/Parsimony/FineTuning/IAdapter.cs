@@ -15,6 +15,9 @@ public interface IAdapter : IDisposable
     /// <summary>Where it acts, in the order of the pass, one or more. What lies below the first is frozen and need be run only once.</summary>
     IReadOnlyList<HookPoint> Hooks { get; }
 
+    /// <summary>Those of <see cref="Hooks"/> at which it keeps what it needs at a later one of the layer. By default none.</summary>
+    IReadOnlyList<HookPoint> Reads => [];
+
     /// <summary>What is learnt, by name: float32, with gradient. The tensors stay this object's; a trainer changes them in place.</summary>
     IReadOnlyDictionary<string, Tensor> Parameters { get; }
 

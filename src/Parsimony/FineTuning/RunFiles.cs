@@ -20,13 +20,13 @@ internal sealed class RunFiles(string? folder, IReadOnlyDictionary<string, strin
         if (folder is null) return null;
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        return SftCheckpoint.Load(Path.Combine(folder, Checkpoint), into, identity, counts);
+        return RunCheckpoint.Load(Path.Combine(folder, Checkpoint), into, identity, counts);
     }
 
     /// <summary>Writes the checkpoint.</summary>
     public void Save(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, long> counts)
     {
-        if (folder is not null) SftCheckpoint.Save(Path.Combine(folder, Checkpoint), tensors, identity, counts);
+        if (folder is not null) RunCheckpoint.Save(Path.Combine(folder, Checkpoint), tensors, identity, counts);
     }
 
     /// <summary>Adds a line.</summary>

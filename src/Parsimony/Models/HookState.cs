@@ -12,6 +12,12 @@ public sealed record HookState(HookPoint At, Tensor Activation, Tensor? Residual
     /// <summary>Bytes held by the tensors.</summary>
     public long Bytes => Size(Activation) + (Residual is null ? 0 : Size(Residual)) + (Gated is null ? 0 : Size(Gated));
 
+    /// <summary>The same of one token, by the model's shape.</summary>
+    /// <param name="config">The shape.</param>
+    /// <param name="at">Where a pass would be halted.</param>
+    public static long BytesPerToken(IModelConfig config, HookPoint at) => sizeof(float) * (config.Width(at.Site)
+        + (at.Site is HookSite.ResidPre or HookSite.ResidPost ? 0L : config.DModel) + (at.Site is HookSite.MlpPre && config.GatedMlp ? config.DMlp : 0L));
+
     /// <summary>Takes the tensors out of the dispose scope they were made in; the caller owns them from here on.</summary>
     public HookState Keep()
     {

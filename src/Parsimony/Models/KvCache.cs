@@ -25,6 +25,12 @@ public sealed class KvCache : IDisposable
             zeros(batch, config.NKvHeads, capacity, config.DHead, device: device).DetachFromDisposeScope())];
     }
 
+    /// <summary>Bytes that such a cache takes.</summary>
+    /// <param name="config">The model's shape.</param>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="capacity">Tokens of each.</param>
+    public static long Bytes(IModelConfig config, int batch, int capacity) => 2L * sizeof(float) * config.NLayers * batch * config.NKvHeads * capacity * config.DHead;
+
     /// <summary>How many tokens fit.</summary>
     public int Capacity { get; }
 

@@ -6,8 +6,26 @@ namespace Parsimony.Models;
 /// <summary>The way through the layers, from hook point to hook point, with a tap called at each.</summary>
 internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
 {
+    /// <summary>The tap that belongs to the model, where it acts, and where it only reads for what it does later; null: none does. An activation is what it returned, wherever a pass halts.</summary>
+    public (Tap Tap, IReadOnlySet<HookPoint> At, IReadOnlySet<HookPoint> Reads)? Attached { get; set; }
+
     /// <summary>A pass that stands in front of a layer, <c>[batch, seq, d_model]</c>.</summary>
-    public static HookState Entering(int layer, Tensor x) => new(new(layer, HookSite.ResidPre), x, null);
+    public HookState Entering(int layer, Tensor x, Positions positions)
+    {
+        var own = Own(layer, HookSite.ResidPre, x);
+        if (!ReferenceEquals(own, x)) positions.Distinct = null;
+        return new(new(layer, HookSite.ResidPre), own, null);
+    }
+
+    /// <summary>An activation as the attached tap leaves it.</summary>
+    public Tensor Own(int layer, HookSite site, Tensor x) => IsAttached(layer, site) ? Touch(Attached!.Value.Tap, layer, site, x) : x;
+
+    /// <summary>Refuses to halt where another pass might come between what the attached tap read and what it makes of it.</summary>
+    /// <returns>The hook point.</returns>
+    public HookPoint MayHalt(HookPoint at) => Attached?.Reads.Contains(at) != true ? at : throw new InvalidOperationException(
+        $"the adapter that is attached to the model reads at {at} what it adds later in the layer, so a pass cannot be halted there. Halt at another hook point, such as {at with { Site = HookSite.MlpOut }}.");
+
+    private bool IsAttached(int layer, HookSite site) => Attached?.At.Contains(new(layer, site)) == true;
 
     /// <summary>Walks from hook point to hook point, through as many layers as lie between.</summary>
     public HookState To(HookPoint to, HookState from, Positions positions, Tap? tap)
@@ -16,7 +34,7 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
         {
             using var before = from.Activation;
             int layer = from.At.Layer;
-            from = Entering(layer + 1, FinishLayer(from, positions, tap, null));
+            from = Entering(layer + 1, FinishLayer(from, positions, tap, null), positions);
             parts.Done(layer);
         }
         return Advance(from, to.Site, positions, tap, null);
@@ -30,6 +48,9 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
         var touched = Touch(tap, from.At.Layer, HookSite.ResidPost, x);
         return (ReferenceEquals(x, touched) ? x : touched.alias()).MoveToOuterDisposeScope(); // what a tap returns stays the tap's
     }
+
+    /// <summary>The same of a layer as a whole.</summary>
+    public Tensor Layer(int layer, Tensor entering, Positions positions, Tap? tap, KvCache? cache = null) => FinishLayer(Entering(layer, entering, positions), positions, tap, cache);
 
     /// <summary>Walks one layer from site to site.</summary>
     private HookState Advance(HookState from, HookSite to, Positions positions, Tap? tap, KvCache? cache)
@@ -46,7 +67,7 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
             var touched = Touch(tap, layer, site, h);
             if (!ReferenceEquals(touched, h)) few = null;
             h = touched;
-            bool isSeen = tap is not null || site + 1 == to || few is null;
+            bool isSeen = tap is not null || site + 1 == to || IsAttached(layer, site + 1) || few is null;
             switch (site)
             {
                 case HookSite.ResidPre:
@@ -90,6 +111,9 @@ internal sealed class LayerWalk(IModelConfig config, ModelParts parts)
                     (residual, h) = (null, residual! + h);
                     break;
             }
+            var own = Own(layer, site + 1, h);
+            if (!ReferenceEquals(own, h)) few = null;
+            h = own;
         }
         return new HookState(new(layer, to), h, residual, gated);
     }

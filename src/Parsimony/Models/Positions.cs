@@ -52,7 +52,7 @@ internal sealed class Positions
     public int End { get; }
 
     /// <summary>The different tokens of the batch, in a pass that begins with them; null where that does not help.</summary>
-    public DistinctTokens? Distinct { get; init; }
+    public DistinctTokens? Distinct { get; set; }
 
     /// <summary>Whether plain causal attention is meant; then <see cref="Mask"/> is null.</summary>
     public bool IsCausal { get; }

@@ -53,6 +53,21 @@ public sealed class Transformer : IDisposable
     /// <summary>SHA-256 of the weight files ; null when the model was made in memory.</summary>
     public string? Sha256 => weights.Sha256;
 
+    /// <summary>SHA-256 of the attached adapter; null: none is attached.</summary>
+    public string? AttachedSha256 { get; private set; }
+
+    /// <summary>Makes a tap a part of the model, in front of every caller's: an activation is from here on what it returned, whoever reads it, wherever a pass halts.</summary>
+    /// <param name="tap">The tap; what it uses must live as long as the model.</param>
+    /// <param name="at">Where it acts; it is called nowhere else.</param>
+    /// <param name="reads">Those of them at which it keeps what it needs at a later one of the layer: no pass can be halted there.</param>
+    /// <param name="sha256">What it is: the SHA-256 of the adapter.</param>
+    /// <exception cref="InvalidOperationException">One is attached already.</exception>
+    public void Attach(Tap tap, IEnumerable<HookPoint> at, IEnumerable<HookPoint> reads, string sha256)
+    {
+        if (AttachedSha256 is not null) throw new InvalidOperationException($"an adapter is attached to the model already, SHA-256 {AttachedSha256}. Open the model anew for another.");
+        (walk.Attached, AttachedSha256) = ((tap, at.ToHashSet(), reads.ToHashSet()), sha256);
+    }
+
     /// <summary>Opens a model folder in Hugging Face's layout, or one with a checkpoint of llama2.c. Reads the config and the weight files' headers, no weights yet.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged or of another architecture.</exception>
@@ -83,11 +98,11 @@ public sealed class Transformer : IDisposable
         var positions = attentionMask is null
             ? new Positions(Config, past, length, Device) { Distinct = DistinctTokens.Of(tokens, Config) }
             : new Positions(Config, attentionMask.to(Device), past, length);
-        var x = Embed(tokens, positions);
+        var x = parts.Embedding.Apply(tokens, positions);
         for (int layer = 0; layer < Config.NLayers; layer++)
         {
             using var before = x;
-            x = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, tap, cache);
+            x = walk.Layer(layer, before, positions, tap, cache);
             parts.Done(layer);
         }
         cache?.Advance(length);
@@ -98,13 +113,15 @@ public sealed class Transformer : IDisposable
     /// <param name="at">Where to halt.</param>
     /// <param name="tokens">Token ids, <c>[batch, seq]</c>, int64, without padding on the left.</param>
     /// <param name="tap">Called at the hook points passed on the way.</param>
-    public HookState RunTo(HookPoint at, Tensor tokens, Tap? tap = null)
+    public HookState RunTo(HookPoint at, Tensor tokens, Tap? tap = null) => PassTo(walk.MayHalt(at), tokens, tap);
+
+    private HookState PassTo(HookPoint at, Tensor tokens, Tap? tap = null)
     {
         CheckTokens(tokens);
         CheckHook(at);
         using var scope = NewDisposeScope();
         var positions = new Positions(Config, 0, (int)tokens.size(1), Device) { Distinct = DistinctTokens.Of(tokens, Config) };
-        return walk.To(at, LayerWalk.Entering(0, Embed(tokens, positions)), positions, tap).MoveOut();
+        return walk.To(at, walk.Entering(0, parts.Embedding.Apply(tokens, positions), positions), positions, tap).MoveOut();
     }
 
     /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap there, up to a later hook point: bit by bit what a pass from the start
@@ -119,7 +136,7 @@ public sealed class Transformer : IDisposable
         if ((at.Layer, at.Site).CompareTo((halted.At.Layer, halted.At.Site)) <= 0) throw new ArgumentException($"{at} does not come after {halted.At}, where the pass stands.");
         using var scope = NewDisposeScope();
         var own = halted with { Activation = halted.Activation.alias(), Residual = halted.Residual?.alias(), Gated = halted.Gated?.alias() };
-        return walk.To(at, own, new Positions(Config, 0, (int)halted.Activation.size(1), Device), tap).MoveOut();
+        return walk.To(walk.MayHalt(at), own, new Positions(Config, 0, (int)halted.Activation.size(1), Device), tap).MoveOut();
     }
 
     /// <summary>Goes on from where <see cref="RunTo(HookPoint, Tensor, Tap?)"/> halted, beginning with the tap at that point.</summary>
@@ -149,10 +166,10 @@ public sealed class Transformer : IDisposable
             int here = layer;
             if (tapped is null || tapped.Contains(layer))
             {
-                x = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, tap, null);
+                x = walk.Layer(layer, before, positions, tap);
                 parts.Done(layer);
             }
-            else x = Recompute.Of(entering => walk.FinishLayer(LayerWalk.Entering(here, entering), new Positions(Config, 0, length, Device), null, null), before, () => parts.Done(here));
+            else x = Recompute.Of(entering => walk.Layer(here, entering, new Positions(Config, 0, length, Device), null), before, () => parts.Done(here));
         }
         return x.MoveToOuterDisposeScope();
     }
@@ -172,7 +189,7 @@ public sealed class Transformer : IDisposable
             for (int i = 0; i < passes.Count; i++)
             {
                 using var before = passes[i];
-                passes[i] = walk.FinishLayer(LayerWalk.Entering(layer, before), positions, taps[i], null);
+                passes[i] = walk.Layer(layer, before, positions, taps[i]);
             }
         }
         parts.Done(Config.NLayers - 1);
@@ -203,26 +220,26 @@ public sealed class Transformer : IDisposable
             && !hooks.Any(at => at.Layer == deepest.Layer && at.Site is >= HookSite.AttnIn and <= HookSite.AttnOut);
         var halt = skipsAttention ? entry : deepest;
         bool looks = hooks.Any(at => (at.Layer, at.Site).CompareTo((halt.Layer, halt.Site)) < 0);
-        var x = Read(halt, RunTo(halt, tokens, looks ? Read : null).Activation);
+        var x = Read(halt, PassTo(halt, tokens, looks ? Read : null).Activation);
         if (skipsAttention)
         {
             var layer = parts.Layer(deepest.Layer);
             Tensor? gated = null;
-            x = Read(entry with { Site = HookSite.MlpIn }, layer.MlpIn(x));
-            if (deepest.Site >= HookSite.MlpPre) (x, gated) = layer.MlpPre(x);
-            if (deepest.Site >= HookSite.MlpPre) Read(entry with { Site = HookSite.MlpPre }, x);
-            if (deepest.Site >= HookSite.MlpPost) x = Read(entry with { Site = HookSite.MlpPost }, layer.MlpPost(x, gated));
-            if (deepest.Site == HookSite.MlpOut) Read(deepest, layer.MlpOut(x));
+            Tensor Seen(HookSite site, Tensor y) => Read(entry with { Site = site }, walk.Own(entry.Layer, site, y));
+            x = Seen(HookSite.MlpIn, layer.MlpIn(x));
+            if (deepest.Site >= HookSite.MlpPre && layer.MlpPre(x) is var (pre, branch)) (x, gated) = (Seen(HookSite.MlpPre, pre), branch);
+            if (deepest.Site >= HookSite.MlpPost) x = Seen(HookSite.MlpPost, layer.MlpPost(x, gated));
+            if (deepest.Site == HookSite.MlpOut) Seen(HookSite.MlpOut, layer.MlpOut(x));
             parts.Done(deepest.Layer);
         }
         return [.. hooks.Select(at => found[at].MoveToOuterDisposeScope())];
     }
 
-    /// <summary>Attention probabilities of one layer, <c>[batch, heads, query, key]</c>.</summary>
+    /// <summary>Attention probabilities of one layer, <c>[batch, heads, query, key]</c>; those of its own weights, whatever is attached inside the layer.</summary>
     public Tensor AttentionPattern(int layer, Tensor tokens)
     {
         using var scope = NewDisposeScope();
-        var entry = RunTo(new HookPoint(layer, HookSite.ResidPre), tokens).Activation;
+        var entry = PassTo(new HookPoint(layer, HookSite.ResidPre), tokens).Activation;
         return parts.Layer(layer).AttentionPattern(entry, new Positions(Config, 0, (int)tokens.size(1), Device)).MoveToOuterDisposeScope();
     }
 
@@ -262,8 +279,6 @@ public sealed class Transformer : IDisposable
         return DirectLogits(outgoing);
     }
 
-    private Tensor Embed(Tensor tokens, Positions positions) => parts.Embedding.Apply(tokens, positions);
-
     private void CheckTokens(Tensor tokens)
     {
         if (tokens.dim() != 2 || tokens.dtype != ScalarType.Int64 || tokens.numel() == 0) throw new ArgumentException(
@@ -271,8 +286,7 @@ public sealed class Transformer : IDisposable
         using var highest = tokens.max();
         using var lowest = tokens.min();
         if (lowest.item<long>() < 0 || highest.item<long>() >= Config.DVocab) throw new ArgumentException(
-            $"token id {(lowest.item<long>() < 0 ? lowest : highest).item<long>()} is outside the model's vocabulary of {Config.DVocab}. "
-            + "Use the tokenizer of this model.");
+            $"token id {(lowest.item<long>() < 0 ? lowest : highest).item<long>()} is outside the model's vocabulary of {Config.DVocab}. Use the tokenizer of this model.");
     }
 
     private void CheckHook(HookPoint at)

@@ -20,6 +20,9 @@ public sealed record EvaluationSummary
     /// <summary>How the model's matrices were kept.</summary>
     public WeightStorage Weights { get; init; }
 
+    /// <summary>SHA-256 of the adapter that the model is tuned by; null: it is as it is.</summary>
+    public string? AdapterSha256 { get; init; }
+
     /// <summary>The form the text is in.</summary>
     public required TextForm Form { get; init; }
 
@@ -65,5 +68,6 @@ public sealed record EvaluationSummary
             TextForm.WikitextTokens => "; WikiText's tokens form (<unk>, words spaced apart)",
             TextForm.WikitextRaw => "; WikiText's raw form (words spaced apart)",
             _ => "",
-        } + (Detokenised ? ", detokenised" : "") + (Weights == WeightStorage.Fp32 ? "" : $"; the model's weights in {Weights.Name()}");
+        } + (Detokenised ? ", detokenised" : "") + (Weights == WeightStorage.Fp32 ? "" : $"; the model's weights in {Weights.Name()}")
+        + (AdapterSha256 is null ? "" : $"; in the model tuned by the adapter {AdapterSha256[..12]}");
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Parsimony.Exploration.Index;
 using Parsimony.Files;
+using Parsimony.FineTuning;
 using Parsimony.FineTuning.Rewards.Trained;
 
 namespace Parsimony.Reporting;
@@ -33,7 +34,12 @@ internal sealed class RunFolder
     public string EvaluationCheckpoint => Path.Combine(Folder, "evaluation.safetensors");
     public string LayerSweepCheckpoint => Path.Combine(Folder, "layer-sweep.safetensors");
     public string Html => Path.Combine(Folder, "report.html");
-    public string? AdapterOrNull => Directory.Exists(Adapter) ? Adapter : null;
+
+    /// <summary>The dials that fine-tuning learned; null: none, or a baseline.</summary>
+    public string? DialsOrNull => AdapterFolder.HoldsDials(Adapter) ? Adapter : null;
+
+    /// <summary>The adapter that was learned last, whichever command did; null: none was.</summary>
+    public string? LastAdapterOrNull => new[] { Adapter, DpoAdapter, RlhfAdapter }.Where(AdapterFolder.IsOne).MaxBy(AdapterFolder.LastWrite);
     private string Config => Path.Combine(Folder, "config.json");
     private string ReportJson => Path.Combine(Folder, "report.json");
 
@@ -43,12 +49,15 @@ internal sealed class RunFolder
     /// <summary>Whether there is an SAE of a run under the path.</summary>
     public static bool Contains(string path) => Directory.Exists(Path.Combine(path, "sae"));
 
-    /// <summary>The adapters of the run that are there, by the name of what learned them, and those that were saved while exploring by the names they were given.</summary>
+    /// <summary>The dials of the run that are there, by the name of what learned them, and those that were saved while exploring by the names they were given.</summary>
     public IReadOnlyList<(string Name, string Folder)> Adapters() =>
     [
-        .. new (string Name, string Folder)[] { ("finetune", Adapter), ("dpo", DpoAdapter), ("rlhf", RlhfAdapter) }.Where(a => Directory.Exists(a.Folder)),
-        .. Directory.Exists(Steered) ? Directory.GetDirectories(Steered).Order(StringComparer.Ordinal).Select(folder => (Path.GetFileName(folder), folder)) : [],
+        .. new (string Name, string Folder)[] { ("finetune", Adapter), ("dpo", DpoAdapter), ("rlhf", RlhfAdapter) }.Where(a => AdapterFolder.HoldsDials(a.Folder)),
+        .. Directory.Exists(Steered) ? Directory.GetDirectories(Steered).Where(AdapterFolder.HoldsDials).Order(StringComparer.Ordinal).Select(folder => (Path.GetFileName(folder), folder)) : [],
     ];
+
+    /// <summary>Whether a path is a run folder, with an SAE or without.</summary>
+    public static bool ContainsConfig(string path) => File.Exists(Path.Combine(path, "config.json"));
 
     /// <summary>Whether a training has left its state in a folder.</summary>
     public static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "checkpoint.safetensors"));
@@ -72,7 +81,7 @@ internal sealed class RunFolder
         : throw new DirectoryNotFoundException($"'{folder}' is not a run folder (it has no config.json). Make one with 'parsimony train'.");
 
     /// <summary>
-    /// Writes a command's options into config.json. Options that would make another result than the one begun here are refused; the device and the memory for weights may be others.
+    /// Writes a command's options into config.json. Options that would make another result than the one begun here are refused; the device, the memory for weights and the place of an adapter that is known by its SHA-256 may be others.
     /// </summary>
     /// <param name="command">The command.</param>
     /// <param name="options">Its resolved options.</param>
@@ -114,7 +123,7 @@ internal sealed class RunFolder
     private static IEnumerable<string> Differences(JsonNode? before, JsonNode? now, string name)
     {
         if (before is JsonObject a && now is JsonObject b)
-            return a.Select(p => p.Key).Union(b.Select(p => p.Key)).Where(key => name.Length > 0 || key != "device").Where(key => $"{name}.{key}" != "load.weight_memory").SelectMany(key => Differences(a[key], b[key], name.Length == 0 ? key : $"{name}.{key}"));
+            return a.Select(p => p.Key).Union(b.Select(p => p.Key)).Where(key => name.Length > 0 || !(key == "device" || (key == "adapter" && b.ContainsKey("adapter_sha256")))).Where(key => $"{name}.{key}" != "load.weight_memory").SelectMany(key => Differences(a[key], b[key], name.Length == 0 ? key : $"{name}.{key}"));
         return JsonNode.DeepEquals(before, now) ? [] : [$"{name} was {Text(before)}, is now {Text(now)}"];
     }
 

@@ -9,11 +9,11 @@ namespace Parsimony.Tests.Cli;
 public sealed class RlhfCommandTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("parsimony-test-").FullName;
-    private readonly string run, text, prompts, words;
+    private readonly string model, run, text, prompts, words;
 
     public RlhfCommandTests()
     {
-        string model = SomeFolder.Model(Path.Combine(folder, "model"));
+        model = SomeFolder.Model(Path.Combine(folder, "model"));
         (text, prompts, words, run) = (Path.Combine(folder, "text.txt"), Path.Combine(folder, "prompts.txt"), Path.Combine(folder, "words.txt"), Path.Combine(folder, "run"));
         File.WriteAllText(text, string.Concat(Enumerable.Range(0, 200).Select(i => $"The {i}th hen laid {i * 7 % 13} eggs.\n")));
         File.WriteAllText(prompts, string.Concat(Enumerable.Range(0, 10).Select(i => $"The {i}th hen\n")));
@@ -68,7 +68,13 @@ public sealed class RlhfCommandTests : IDisposable
         Assert.Equal(("ppo", method), (r.GetProperty("algorithm").GetString(), r.GetProperty("method").GetString()));
         Assert.InRange(r.GetProperty("trainable_parameters").GetInt64(), nearby / 2, 2 * nearby);
         Assert.True(r.GetProperty("kl").GetDouble() > 0);
-        Assert.False(Directory.Exists(Path.Combine(to, "rlhf", "adapter")));
+        string adapter = Path.Combine(to, "rlhf", "adapter"), text1 = Said("--temperature", "0");
+        var status = Json("adapter", "status", adapter, "--model", model, "--json");
+        Assert.Equal((method is "random_dictionary" ? "dials" : method, r.GetProperty("trainable_parameters").GetInt64()),
+            (status.GetProperty("status").GetProperty("method").GetString(), status.GetProperty("status").GetProperty("trainable_parameters").GetInt64()));
+        Assert.True(status.GetProperty("results").TryGetProperty("hits_rewarded_after", out _));
+        Assert.Equal(text1, Said("--temperature", "0", "--compare"));
+        string Said(params string[] more) => Json(["generate", "The hen", "--adapter", adapter, "--model", model, "--max-new-tokens", "4", "--json", .. more]).GetProperty("continuations")[0].GetProperty("text").GetString()!;
         Assert.True(File.Exists(Path.Combine(to, "rlhf", "checkpoint.safetensors")));
     }
 

@@ -68,6 +68,24 @@ public sealed class FamilyLawTests
     }
 
     [Theory, MemberData(nameof(Families))]
+    public void What_a_halt_and_a_cache_take_is_known_from_the_shape(string family)
+    {
+        using var model = SomeFamily.Model(family);
+        using var nograd = no_grad();
+        using var scope = NewDisposeScope();
+        var tokens = Some.Tokens();
+        foreach (var site in Enum.GetValues<HookSite>())
+        {
+            using var state = model.RunTo(new HookPoint(1, site), tokens);
+            Assert.Equal(state.Bytes, tokens.numel() * HookState.BytesPerToken(model.Config, state.At));
+        }
+        using var cache = new KvCache(model.Config, batch: 2, capacity: 5);
+        var empty = zeros(2, model.Config.NKvHeads, 5, model.Config.DHead);
+        long held = Enumerable.Range(0, model.Config.NLayers).Sum(layer => cache.Append(layer, empty, empty) is var (keys, values) ? keys.numel() + values.numel() : 0);
+        Assert.Equal(held * sizeof(float), KvCache.Bytes(model.Config, 2, 5));
+    }
+
+    [Theory, MemberData(nameof(Families))]
     public void The_cache_changes_no_token(string family)
     {
         using var model = SomeFamily.Model(family);

@@ -31,6 +31,12 @@ public sealed class BiasAdapter : IAdapter
     /// <inheritdoc/>
     public string Method => "bias";
 
+    internal IReadOnlyList<int> Layers => [.. shifts.Keys.Select(at => at.Layer).Distinct()];
+
+    internal IReadOnlyList<LinearTarget> Targets => [.. LinearMap.AllTargets.Where(t => shifts.ContainsKey(new LinearMap(Layers[0], t).To))];
+
+    internal bool LearnsNorms => shifts.Keys.Any(at => at.Site is HookSite.AttnIn);
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. shifts.Keys];
 

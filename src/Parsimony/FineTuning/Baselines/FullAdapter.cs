@@ -47,8 +47,17 @@ public sealed class FullAdapter : IAdapter
     /// <inheritdoc/>
     public string Method => "full";
 
+    internal IReadOnlyList<LinearMap> Maps => maps;
+
+    internal IReadOnlyList<int> Layers => layers;
+
+    internal bool LearnsNorms => norms.Count > 0;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. maps.SelectMany(m => (HookPoint[])[m.From, m.To]).Concat(norms.Keys).Distinct().OrderBy(at => (at.Layer, at.Site))];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<HookPoint> Reads => [.. maps.Select(m => m.From)];
 
     /// <summary><c>blocks.1.qkv.weight</c>, <c>[out, in]</c>, <c>blocks.1.qkv.bias</c>, ..., <c>blocks.1.attn_in.gamma</c>, <c>.beta</c>, <c>[d_model]</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Parameters => numbers.ByName;

@@ -37,6 +37,8 @@ public sealed class Ia3Adapter : IAdapter
     /// <summary>Whether queries are scaled beside keys and values.</summary>
     public bool ScalesQueries { get; }
 
+    internal IReadOnlyList<int> Layers => layers;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. layers.SelectMany(layer => (HookPoint[])[Heads(layer), Hidden(layer)])];
 

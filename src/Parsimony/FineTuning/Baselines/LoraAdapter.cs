@@ -48,8 +48,15 @@ public sealed class LoraAdapter : IAdapter
     /// <summary>alpha; what is added is multiplied by alpha / r.</summary>
     public double Alpha { get; }
 
+    internal IReadOnlyList<LinearMap> Maps => maps;
+
+    internal long Seed => seed;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. maps.SelectMany(m => (HookPoint[])[m.From, m.To])];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<HookPoint> Reads => [.. maps.Select(m => m.From)];
 
     /// <summary><c>blocks.1.qkv.lora_A</c>, <c>[r, in]</c>, <c>blocks.1.qkv.lora_B</c>, <c>[out, r]</c>, ...</summary>
     public IReadOnlyDictionary<string, Tensor> Parameters => numbers.ByName;

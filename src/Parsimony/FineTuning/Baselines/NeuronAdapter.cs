@@ -41,6 +41,10 @@ public sealed class NeuronAdapter : IAdapter
     /// <summary>How many neurons of each layer have dials.</summary>
     public int Neurons { get; }
 
+    internal IReadOnlyList<int> Layers => layers;
+
+    internal long Seed => seed;
+
     /// <inheritdoc/>
     public IReadOnlyList<HookPoint> Hooks => [.. layers.Select(At)];
 

@@ -34,14 +34,14 @@ internal sealed class PairSet
         using var noGradient = no_grad();
         using var outer = NewDisposeScope();
         var all = zeros(pairs.Count, 2);
-        if (file is null || SftCheckpoint.Load(file, new Dictionary<string, Tensor> { ["reference"] = all }, identity, []) is null)
+        if (file is null || RunCheckpoint.Load(file, new Dictionary<string, Tensor> { ["reference"] = all }, identity, []) is null)
         {
             foreach (int[] some in Enumerable.Range(0, pairs.Count).Chunk(batchSize))
             {
                 using var scope = NewDisposeScope();
                 all.narrow(0, some[0], some.Length).copy_(score(set.Batch(some)).view(2, -1).t().cpu());
             }
-            if (file is not null) SftCheckpoint.Save(file, new Dictionary<string, Tensor> { ["reference"] = all }, identity, new Dictionary<string, long>());
+            if (file is not null) RunCheckpoint.Save(file, new Dictionary<string, Tensor> { ["reference"] = all }, identity, new Dictionary<string, long>());
         }
         set.reference = new float[pairs.Count, 2];
         all.data<float>().CopyTo(MemoryMarshal.CreateSpan(ref set.reference[0, 0], pairs.Count * 2));

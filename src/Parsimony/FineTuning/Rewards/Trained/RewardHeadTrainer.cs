@@ -13,7 +13,10 @@ namespace Parsimony.FineTuning.Rewards.Trained;
 /// </summary>
 public sealed class RewardHeadTrainer
 {
-    private const int Chunk = 256, LatentsShown = 20;
+    /// <summary>Pairs or texts that are measured at a time.</summary>
+    internal const int Chunk = 256;
+
+    private const int LatentsShown = 20;
     private readonly Transformer model;
     private readonly ISparseAutoencoder? sae;
     private readonly RewardHeadOptions options;

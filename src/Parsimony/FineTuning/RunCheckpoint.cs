@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 namespace Parsimony.FineTuning;
 
 /// <summary>
-/// The whole state of a fine-tuning run in one file, <c>checkpoint.safetensors</c>: tensors, and in its metadata the counts and what
+/// The whole state of a run that learns (SFT, DPO, rewards, a reward model) in one file, <c>checkpoint.safetensors</c>: tensors, and in its metadata the counts and what
 /// the run was made with. One file, so that a rename replaces all of it at once.
 /// </summary>
-internal static class SftCheckpoint
+internal static class RunCheckpoint
 {
     /// <summary>Writes the file whole or not at all.</summary>
     public static void Save(
@@ -40,7 +40,7 @@ internal static class SftCheckpoint
                 ? value : throw Damaged(name));
 
         InvalidDataException Damaged(string name) => new(
-            $"'{path}' is not a fine-tuning checkpoint: '{name}' is missing or of another shape. Delete it to start the run anew.");
+            $"'{path}' is not a checkpoint of this run: '{name}' is missing or of another shape. Delete it to start the run anew.");
     }
 
     private static IEnumerable<string> Differences(string name, string was, string now)
