@@ -16,6 +16,9 @@ public sealed class DemoRun : IAsyncLifetime
     /// <summary>The run folder.</summary>
     public string Folder => Path.Combine(folder, "demo");
 
+    /// <summary>The run that is shown.</summary>
+    public string RunFolder => Explored.Run.Files.Folder;
+
     /// <summary>Where the explorer listens, such as <c>http://127.0.0.1:41234</c>.</summary>
     public string Address { get; private set; } = "";
 
