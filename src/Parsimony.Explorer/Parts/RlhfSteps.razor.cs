@@ -28,7 +28,7 @@ public sealed partial class RlhfSteps
 
     private string SamplesFile => Path.Combine(Explored.Run.Files.Rlhf, "samples.jsonl");
 
-    private int? Chosen => Feature ?? paths?.Latents.FirstOrDefault()?.Latent;
+    private int? Chosen => Feature ?? (paths is { Latents: [var first, ..] } ? first.Latent : null);
 
     /// <summary>The last row of the trajectory at or before the step; null: before the first.</summary>
     private int? Row => paths is not null && paths.Steps.TakeWhile(s => s <= steps[at]).Count() is var n and > 0 ? n - 1 : null;
