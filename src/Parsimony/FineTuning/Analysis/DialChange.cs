@@ -41,6 +41,10 @@ public sealed class DialChange
         return new DialChange(new double[dSae], new float[dSae]);
     }
 
+    /// <summary>The changes of several SAEs as one, their latents one after the other.</summary>
+    /// <param name="parts">One or more.</param>
+    public static DialChange Joined(IReadOnlyList<DialChange> parts) => new([.. parts.SelectMany(p => p.gamma)], [.. parts.SelectMany(p => p.shift)]);
+
     /// <summary>Number of latents.</summary>
     public int DSae => gamma.Length;
 
@@ -52,6 +56,9 @@ public sealed class DialChange
 
     /// <summary>d of a latent.</summary>
     public float Shift(int latent) => shift[latent];
+
+    /// <summary>The change of latents that lie one after the other, as one of so many.</summary>
+    internal DialChange Part(int first, int count) => new(gamma[first..(first + count)], shift[first..(first + count)]);
 
     /// <summary>The change of these latents alone; all others are at rest.</summary>
     public DialChange Only(IEnumerable<int> latents)

@@ -34,7 +34,7 @@ internal sealed class ExampleGradients : IDisposable
         int kinds = objective.Parts.Max(p => p.Score) + 1;
         var scores = Enumerable.Range(0, kinds).Select(_ => new double[objective.Examples]).ToArray();
         var found = new Dictionary<int, (Tensor Gamma, Tensor Shift)>();
-        var (scale, shift) = change.Tensors(seam.Sae.WDec.device);
+        var (scale, shift) = change.Tensors(seam.Device);
         for (int kind = 0; kind < kinds; kind++)
         {
             List<Tensor> gammas = [], shifts = [];

@@ -47,11 +47,11 @@ public sealed class LossObjective : IObjective
     public IReadOnlyList<SftExample> Rows => examples;
 
     /// <inheritdoc/>
-    public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap)
+    public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials)
     {
         using var scope = NewDisposeScope();
         SftExample[] rows = [.. examples.Select(i => this.examples[i])];
-        return (score == 0 ? seam.LogProbs(rows, tap, temperature: 1).neg() : seam.Kl(rows, tap)).MoveToOuterDisposeScope();
+        return (score == 0 ? seam.LogProbs(rows, dials, temperature: 1).neg() : seam.Kl(rows, dials)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ namespace Parsimony.FineTuning.Analysis;
 internal static class ObjectiveScores
 {
     /// <summary>Every score of every example, without gradient.</summary>
-    public static IReadOnlyList<double[]> Scores(this IObjective objective, Tap? tap, int batchSize, CancellationToken cancellation)
+    public static IReadOnlyList<double[]> Scores(this IObjective objective, DialTap dials, int batchSize, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         using var noGradient = no_grad();
@@ -19,7 +19,7 @@ internal static class ObjectiveScores
             {
                 cancellation.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
-                double[] values = objective.Score(kind, batch, tap).cpu().data<double>().ToArray();
+                double[] values = objective.Score(kind, batch, dials).cpu().data<double>().ToArray();
                 for (int i = 0; i < batch.Length; i++) scores[kind][batch[i]] = values[i];
             }
         return scores;

@@ -81,7 +81,7 @@ public sealed class RolloutObjective : IObjective
     public IReadOnlyList<SftExample> Rows => rows;
 
     /// <inheritdoc/>
-    public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap) => seam.LogProbs([.. examples.Select(i => rows[i])], tap, temperature);
+    public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials) => seam.LogProbs([.. examples.Select(i => rows[i])], dials, temperature);
 
     /// <inheritdoc/>
     public ObjectiveValue Combine(IReadOnlyList<double[]> scores, IReadOnlyList<int>? drawn = null)
