@@ -78,12 +78,12 @@ internal static class AnalyseCommand
         using var learned = Learned.Open(run, options.Of, terminal);
         var saes = learned.Dials.Saes;
         using var prefixes = new PrefixCache(learned.Model, saes[0].At, 1L << 30);
-        var seam = new DialSeam(prefixes, saes, learned.Dials.Options.Mode) { Positions = learned.Dials.Positions };
-        var change = Change(learned.Dials);
+        var seam = DialSeam.Of(prefixes, learned.Dials);
+        var change = DialChange.Of(learned.Dials);
         var nulls = Enumerable.Range(0, options.NullRuns).Select(i =>
         {
             using var noise = learned.NullRun(i, prefixes, terminal);
-            return Change(noise);
+            return DialChange.Of(noise);
         }).ToList();
         var (objective, learntFrom, texts) = learned.Objective(seam, change, options, terminal);
         using var retrained = options.Retrained is { } folder ? LoadedSae.Open(folder, learned.Saes.Model) : null;
@@ -144,13 +144,6 @@ internal static class AnalyseCommand
             Effect = f.Effect,
             DensityAfter = f.DensityAfter,
         })];
-    }
-
-    private static DialChange Change(DialAdapter adapter)
-    {
-        using var noGradient = torch.no_grad();
-        using var scope = torch.NewDisposeScope();
-        return DialChange.Joined([.. adapter.Dials.Select(d => DialChange.Of(d.Scale(), d.Shift()))]);
     }
 
     private static LossObjective? HeldOut(Learned learned, DialSeam seam, AnalyseOptions options) => (options.HeldOut ?? learned.HeldOutText) is not { } text ? null

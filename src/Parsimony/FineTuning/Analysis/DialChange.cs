@@ -33,6 +33,15 @@ public sealed class DialChange
         return change;
     }
 
+    /// <summary>The change that an adapter's dials are, those of all its hook points in the order of the pass.</summary>
+    /// <exception cref="ArgumentException">A number is not finite.</exception>
+    public static DialChange Of(DialAdapter adapter)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return Joined([.. adapter.Dials.Select(d => Of(d.Scale(), d.Shift()))]);
+    }
+
     /// <summary>No change: c = 1, d = 0.</summary>
     /// <param name="dSae">Number of latents, 1 or more.</param>
     public static DialChange None(int dSae)

@@ -64,6 +64,12 @@ public sealed record DialEffects
     /// <summary>What became of each.</summary>
     public required DialWord[][] Words { get; init; }
 
+    /// <summary>Latents that fired on these tokens and no longer do, ascending. Their dials have no gradient any more.</summary>
+    public IReadOnlyList<int> Killed => [.. Enumerable.Range(0, Effect.Length).Where(i => DensityBefore[i] > 0 && DensityAfter[i] == 0)];
+
+    /// <summary>Latents that did not fire on these tokens and now do, ascending.</summary>
+    public IReadOnlyList<int> Born => [.. Enumerable.Range(0, Effect.Length).Where(i => DensityBefore[i] == 0 && DensityAfter[i] > 0)];
+
     /// <summary>Latents by effect, largest first, those at rest left out; among equals the lower index.</summary>
     public IReadOnlyList<int> Ranking(DialChange change) => [.. change.Changed.OrderByDescending(i => Effect[i])];
 

@@ -35,6 +35,12 @@ public sealed record DialSeam
             throw new ArgumentException($"the prefixes end at {prefixes.At}, after the SAE at {Saes[0].At}; they must end at the first of the hook points or before it.", nameof(prefixes));
     }
 
+    /// <summary>The seam that an adapter's dials were learned in.</summary>
+    /// <param name="prefixes">Gives the states at the first of its hook points, or before it; not owned.</param>
+    /// <param name="adapter">The dials; only its SAEs, which it does not own either, are kept.</param>
+    /// <exception cref="ArgumentException">As for several SAEs.</exception>
+    public static DialSeam Of(PrefixCache prefixes, DialAdapter adapter) => new(prefixes, adapter.Saes, adapter.Options.Mode) { Positions = adapter.Positions };
+
     /// <summary>Gives the states at the first hook point or before it.</summary>
     public PrefixCache Prefixes { get; }
 
