@@ -69,6 +69,9 @@ public sealed class DialChange
     /// <summary>The change of latents that lie one after the other, as one of so many.</summary>
     internal DialChange Part(int first, int count) => new(gamma[first..(first + count)], shift[first..(first + count)]);
 
+    /// <summary>The change of some latents, as one of so many.</summary>
+    internal DialChange Of(IReadOnlyList<int> latents) => new([.. latents.Select(i => gamma[i])], [.. latents.Select(i => shift[i])]);
+
     /// <summary>The change of these latents alone; all others are at rest.</summary>
     public DialChange Only(IEnumerable<int> latents)
     {

@@ -12,6 +12,8 @@ namespace Parsimony.FineTuning.Analysis;
 /// </summary>
 public sealed record DialSeam
 {
+    private const double MostOfAll = 0.7; // of the latents that taking out the changed ones is worth it for
+
     private readonly SplicedSae[] saes; // in the order of the pass
     private IReadOnlyDictionary<HookPoint, DialChange> held = new Dictionary<HookPoint, DialChange>();
 
@@ -122,9 +124,17 @@ public sealed record DialSeam
     // In delta mode dials at rest add nothing, bit by bit.
     private Func<Tensor?, Tap?> Chained(DialChange[] each)
     {
-        var taps = saes.Zip(each).Where(s => Mode is SpliceMode.Replace || s.Second.Changed.Count > 0)
-            .Select(s => (s.First, Dials: s.Second.Tensors(Device))).ToList();
-        return where => taps.Count == 0 ? null : Taps.Chain([.. taps.Select(s => Taps.Splice(s.First.At, s.First.Sae, Mode, s.Dials.Scale, s.Dials.Shift, where))]);
+        var taps = saes.Zip(each).Where(s => Mode is SpliceMode.Replace || s.Second.Changed.Count > 0).Select(s => Needed(s.First, s.Second)).Select(s => (s.At, s.Sae, Dials: s.Change.Tensors(Device))).ToList();
+        return where => taps.Count == 0 ? null : Taps.Chain([.. taps.Select(s => Taps.Splice(s.At, s.Sae, Mode, s.Dials.Scale, s.Dials.Shift, where))]);
+    }
+
+    // Of an SAE of which few latents have changed, those alone are run.
+    private (HookPoint At, ISparseAutoencoder Sae, DialChange Change) Needed(SplicedSae spliced, DialChange change)
+    {
+        var changed = change.Changed;
+        if (Mode is SpliceMode.Delta && changed.Count > 0 && changed.Count <= spliced.Sae.DSae * MostOfAll
+            && FewLatents.InScope(spliced.Sae, tensor(changed.Select(i => (long)i).ToArray(), device: Device)) is { } few) return (spliced.At, few, change.Of(changed));
+        return (spliced.At, spliced.Sae, change);
     }
 
     /// <summary>The same with dials for each row of a batch, so that one backward pass gives the gradient of each row apart.</summary>
@@ -156,11 +166,12 @@ public sealed record DialSeam
         var sae = spliced.Sae;
         var m = x.dtype == sae.WDec.dtype ? x : x.to(sae.WDec.dtype);
         var z = sae.PreActivations(m);                   // [batch, seq, d_sae]
+        if (Mode is SpliceMode.Delta && SparseDelta.Takes(sae, m) && SparseDelta.IsWorthIt(z)) return Result(SparseDelta.Of(sae, m, z, scale, shift, where));
         var f = Taps.Turned(sae, z, scale, shift);
         var plain = Mode is SpliceMode.Delta || where is not null ? sae.Activate(z) : null;
         if (where is not null) f = torch.where(where.unsqueeze(-1), f, plain!);
-        var result = Mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - plain!).matmul(sae.WDec);
-        return (result.dtype == x.dtype ? result : result.to(x.dtype)).MoveToOuterDisposeScope();
+        return Result(Mode is SpliceMode.Replace ? sae.Decode(f) : m + (f - plain!).matmul(sae.WDec));
+        Tensor Result(Tensor y) => (y.dtype == x.dtype ? y : y.to(x.dtype)).MoveToOuterDisposeScope();
     };
 
     /// <summary>What the one SAE whose dials are turned reads in a text, below it the dials that are held: <c>[tokens, d_model]</c> of those at which dials act.</summary>

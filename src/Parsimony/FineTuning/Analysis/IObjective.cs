@@ -51,6 +51,12 @@ public interface IObjective
     /// <returns><c>[batch]</c>, float64, with the gradient of the dials, in the caller's scope.</returns>
     Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials);
 
+    /// <summary>All scores of some examples, without gradient; those that share passes may have them once.</summary>
+    /// <param name="examples">Indices of examples, one or more.</param>
+    /// <param name="dials">What is in the model's seam.</param>
+    /// <returns>One for each score, as <see cref="Score"/> gives them to the bit, in the caller's scope.</returns>
+    IReadOnlyList<Tensor> Scores(IReadOnlyList<int> examples, DialTap dials) => [.. Enumerable.Range(0, Parts.Max(p => p.Score) + 1).Select(score => Score(score, examples, dials))];
+
     /// <summary>What the parts come to.</summary>
     /// <param name="scores">For each score, its value for every example.</param>
     /// <param name="drawn">Indices of examples, some perhaps several times, to make an interval of; null: all, each once.</param>
@@ -58,6 +64,6 @@ public interface IObjective
 
     /// <summary>The derivative of a part, before its weight, by its score of each example.</summary>
     /// <param name="part">Index of the part.</param>
-    /// <param name="scores">For each score, its value for every example.</param>
+    /// <param name="scores">For each score, its value for every example; only the part's own is sure to be there.</param>
     double[] Slopes(int part, IReadOnlyList<double[]> scores);
 }

@@ -50,9 +50,23 @@ public sealed class LossObjective : IObjective
     public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials)
     {
         using var scope = NewDisposeScope();
-        SftExample[] rows = [.. examples.Select(i => this.examples[i])];
-        return (score == 0 ? seam.LogProbs(rows, dials, temperature: 1).neg() : seam.Kl(rows, dials)).MoveToOuterDisposeScope();
+        var rows = Of(examples);
+        var residual = seam.Residual(rows, dials);
+        return (score == 0 ? Loss(rows, residual) : seam.Kl(rows, residual)).MoveToOuterDisposeScope();
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Tensor> Scores(IReadOnlyList<int> examples, DialTap dials)
+    {
+        using var scope = NewDisposeScope();
+        var rows = Of(examples);
+        var residual = seam.Residual(rows, dials);
+        return [Loss(rows, residual).MoveToOuterDisposeScope(), seam.Kl(rows, residual).MoveToOuterDisposeScope()];
+    }
+
+    private SftExample[] Of(IReadOnlyList<int> these) => [.. these.Select(i => examples[i])];
+
+    private Tensor Loss(SftExample[] rows, Tensor residual) => seam.LogProbs(rows, residual, temperature: 1).neg();
 
     /// <inheritdoc/>
     public ObjectiveValue Combine(IReadOnlyList<double[]> scores, IReadOnlyList<int>? drawn = null)

@@ -15,13 +15,15 @@ internal static class ObjectiveScores
         int kinds = objective.Parts.Max(p => p.Score) + 1;
         var scores = Enumerable.Range(0, kinds).Select(_ => new double[objective.Examples]).ToArray();
         foreach (int[] batch in Enumerable.Range(0, objective.Examples).Chunk(batchSize))
-            for (int kind = 0; kind < kinds; kind++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            foreach (var (kind, each) in objective.Scores(batch, dials).Index())
             {
-                cancellation.ThrowIfCancellationRequested();
-                using var scope = NewDisposeScope();
-                double[] values = objective.Score(kind, batch, dials).cpu().data<double>().ToArray();
+                double[] values = each.cpu().data<double>().ToArray();
                 for (int i = 0; i < batch.Length; i++) scores[kind][batch[i]] = values[i];
             }
+        }
         return scores;
     }
 

@@ -7,24 +7,28 @@ namespace Parsimony.FineTuning.Analysis;
 /// <summary>What the model with dials in its seam says of examples.</summary>
 internal static class SeamScores
 {
-    /// <summary>ln p of each row's targets, summed over them, <c>[batch]</c>, float64, with the gradient of the dials.</summary>
-    public static Tensor LogProbs(this DialSeam seam, IReadOnlyList<SftExample> rows, DialTap dials, double temperature)
+    /// <summary>What leaves the last layer, <c>[batch, longest, d_model]</c>, with the gradient of the dials.</summary>
+    public static Tensor Residual(this DialSeam seam, IReadOnlyList<SftExample> rows, DialTap dials)
+    {
+        using var scope = NewDisposeScope();
+        return Above(seam, seam.Prefixes.Batch([.. rows.Select(r => r.Tokens)]), dials(rows)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>ln p of each row's targets, summed over them, <c>[batch]</c>, float64, with the gradient of the residual.</summary>
+    public static Tensor LogProbs(this DialSeam seam, IReadOnlyList<SftExample> rows, Tensor residual, double temperature)
     {
         using var scope = NewDisposeScope();
         var (targets, mask) = Targets(seam, rows);
-        var residual = Above(seam, seam.Prefixes.Batch([.. rows.Select(r => r.Tokens)]), dials(rows));
         var logProbs = TokenLogProbs.FromResidual(seam.Model.Unembed, seam.Model.Config.DVocab, residual, targets, mask, temperature, entropies: false).LogProbs;
         return logProbs.to(ScalarType.Float64).sum([1L]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The exact KL from the tapped model to the reference at each row's targets, summed over them, <c>[batch]</c>, float64, with the gradient of the dials.</summary>
-    public static Tensor Kl(this DialSeam seam, IReadOnlyList<SftExample> rows, DialTap dials)
+    /// <summary>The exact KL from the tapped model to the reference at each row's targets, summed over them, <c>[batch]</c>, float64, with the gradient of the residual.</summary>
+    public static Tensor Kl(this DialSeam seam, IReadOnlyList<SftExample> rows, Tensor tuned)
     {
         using var scope = NewDisposeScope();
-        var state = seam.Prefixes.Batch([.. rows.Select(r => r.Tokens)]);
         Tensor reference;
-        using (no_grad()) reference = seam.Model.ResidualFrom(state, seam.Rest()(rows));
-        var tuned = Above(seam, state, dials(rows));
+        using (no_grad()) reference = Residual(seam, rows, seam.Rest());
         var where = Targets(seam, rows).Mask.reshape(-1).nonzero().squeeze(-1);
         long count = where.size(0), atATime = RowByRow.Rows(seam.Model.Config.DVocab);
         Tensor Those(Tensor x, Tensor which) => seam.Model.Unembed(x.reshape(-1, x.size(-1)).index_select(0, which));

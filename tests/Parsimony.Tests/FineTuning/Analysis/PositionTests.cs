@@ -123,7 +123,7 @@ public sealed class PositionTests
             var prompts = SomePolicy.Prompts(4);
             var rollout = Rollout.Draw(seam.Model, seam.WhileGenerating(dials, prompts.Max(p => p.Tokens.Length)), prompts, new SamplingOptions { MaxNewTokens = 5, Seed = 3 }, null, TestContext.Current.CancellationToken);
             var rows = rollout.Prompts.Zip(rollout.Responses, (p, r) => new SftExample([.. p.Tokens, .. r], p.Tokens.Length)).ToList();
-            double[] sampled = rollout.SampledLogProbs.sum([1L]).Doubles(), weighed = seam.LogProbs(rows, seam.With(dials), 1).Doubles();
+            double[] sampled = rollout.SampledLogProbs.sum([1L]).Doubles(), weighed = seam.LogProbs(rows, seam.Residual(rows, seam.With(dials)), 1).Doubles();
             Assert.All(sampled.Zip(weighed), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
         }
     }
