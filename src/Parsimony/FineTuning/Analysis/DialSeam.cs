@@ -15,7 +15,7 @@ public sealed record DialSeam
     private const double MostOfAll = 0.7; // of the latents that taking out the changed ones is worth it for
 
     private readonly SplicedSae[] saes; // in the order of the pass
-    private IReadOnlyDictionary<HookPoint, DialChange> held = new Dictionary<HookPoint, DialChange>();
+    private Dictionary<HookPoint, DialChange> held = [];
 
     /// <summary>One SAE at the hook point of the prefixes.</summary>
     /// <param name="prefixes">Gives the states there; not owned.</param>

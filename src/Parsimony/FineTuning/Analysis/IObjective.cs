@@ -51,10 +51,10 @@ public interface IObjective
     /// <returns><c>[batch]</c>, float64, with the gradient of the dials, in the caller's scope.</returns>
     Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials);
 
-    /// <summary>All scores of some examples, without gradient; those that share passes may have them once.</summary>
+    /// <summary>All scores of some examples; those that share a pass may have it once.</summary>
     /// <param name="examples">Indices of examples, one or more.</param>
     /// <param name="dials">What is in the model's seam.</param>
-    /// <returns>One for each score, as <see cref="Score"/> gives them to the bit, in the caller's scope.</returns>
+    /// <returns>One for each score, as <see cref="Score"/> gives them to the bit, with the gradient of the dials, in the caller's scope.</returns>
     IReadOnlyList<Tensor> Scores(IReadOnlyList<int> examples, DialTap dials) => [.. Enumerable.Range(0, Parts.Max(p => p.Score) + 1).Select(score => Score(score, examples, dials))];
 
     /// <summary>What the parts come to.</summary>
