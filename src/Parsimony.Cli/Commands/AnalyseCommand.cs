@@ -68,7 +68,7 @@ internal static class AnalyseCommand
             terminal.Say($"report: {run.Html}");
             return report;
         },
-        ["parsimony analyse runs/demo", "parsimony analyse runs/demo --of rlhf --null-runs 5 --against runs/lora runs/best-of-4"]);
+        ["parsimony analyse runs/demo", "parsimony analyse runs/both", "parsimony analyse runs/demo --of rlhf --null-runs 5 --against runs/lora runs/best-of-4"]);
 
     /// <summary>Analyses, adds to report.json.</summary>
     public static RunReport Run(AnalyseOptions options, RunFolder run, Terminal terminal)
@@ -76,21 +76,21 @@ internal static class AnalyseCommand
         var clock = Stopwatch.StartNew();
         terminal.WhenInterrupted = $"Null runs that are done stay in {run.Folder}; the same command goes on from them.";
         using var learned = Learned.Open(run, options.Of, terminal);
-        var spliced = learned.Dials.Saes[0];
-        if (learned.Dials.Saes.Count > 1) terminal.Note([$"The dials are on {learned.Dials.Saes.Count} hook points; those at {spliced.At} are analysed, with the others at rest."]);
-        if (learned.Dials.Positions is not TokenPositions.All) throw new InvalidDataException("the dials act at some positions only; they can be analysed where they act at all.");
-        using var prefixes = new PrefixCache(learned.Model, spliced.At, 1L << 30);
-        var seam = new DialSeam(prefixes, spliced.Sae, learned.Dials.Options.Mode);
-        var change = Change(learned.Dials);
+        var saes = learned.Dials.Saes;
+        using var prefixes = new PrefixCache(learned.Model, saes[0].At, 1L << 30);
+        var seam = DialSeam.Of(prefixes, learned.Dials);
+        var change = DialChange.Of(learned.Dials);
         var nulls = Enumerable.Range(0, options.NullRuns).Select(i =>
         {
             using var noise = learned.NullRun(i, prefixes, terminal);
-            return Change(noise);
+            return DialChange.Of(noise);
         }).ToList();
         var (objective, learntFrom, texts) = learned.Objective(seam, change, options, terminal);
         using var retrained = options.Retrained is { } folder ? LoadedSae.Open(folder, learned.Saes.Model, hook: null, takesTranscoders: false, anyAdapter: true) : null;
-        using var progress = terminal.Progress("analyse", 100, "%");
-        var analysis = new DialAnalyser(seam, options.Analysis).Analyse(new AnalysisSubject
+        if (retrained is not null && saes.All(s => s.At != retrained.At)) throw new InvalidDataException(
+            $"'{options.Retrained}' is an SAE of {retrained.At}; the dials are at {string.Join(", ", saes.Select(s => s.At))}. Name one that was retrained there.");
+        var analyser = new DialAnalyser(seam, options.Analysis);
+        var subject = new AnalysisSubject
         {
             Change = change,
             Objective = objective,
@@ -98,23 +98,44 @@ internal static class AnalyseCommand
             LearntFrom = learntFrom,
             Nulls = nulls,
             HeldOutText = HeldOut(learned, seam, options),
-            Retrained = retrained?.Sae,
-        }, progress.From<AnalysisProgress>(p => 100L * p.Done / p.Passes, p => p.Stage), terminal.Interrupted);
-        progress.Dispose();
-        foreach (string sentence in analysis.Sentences) terminal.Say(sentence);
-        if (options.Against.Length > 0) analysis = analysis with
+        };
+        T Shown<T>(string name, Func<IProgress<AnalysisProgress>, T> analyse)
+        {
+            using var progress = terminal.Progress(name, 100, "%");
+            return analyse(progress.From<AnalysisProgress>(p => 100L * p.Done / p.Passes, p => p.Stage));
+        }
+        var analyses = new List<DialAnalysis>();
+        foreach (var at in saes.Select(s => s.At))
+        {
+            var its = subject with { Retrained = retrained?.At == at ? retrained.Sae : null };
+            analyses.Add(Shown(saes.Count == 1 ? "analyse" : $"analyse {at}", progress => analyser.Analyse(its, at, progress, terminal.Interrupted)));
+            if (saes.Count > 1) terminal.Say($"{at}:");
+            foreach (string sentence in analyses[^1].Sentences) terminal.Say(sentence);
+        }
+        var joint = saes.Count == 1 ? null : Shown("analyse together", progress => analyser.Together(subject, progress, terminal.Interrupted));
+        if (joint is not null) terminal.Say($"Of the change of {joint.Ledger.Change:+0.0000;-0.0000;0}: {string.Join(", ", joint.Hooks.Select(h => $"{h.Hook} {100 * h.Share:0.#} %"))}.");
+        if (options.Against.Length > 0) analyses[0] = analyses[0] with
         {
             Pareto = Pareto.Of([Point(run.Folder, run.Report), .. options.Against.Select(other => Point(other, RunFolder.Existing(other).Report))]),
         };
-        var moved = Contexts(learned, analysis, run, terminal);
-        return run.Update(report => report with { Analysis = analysis, MostMoved = moved ?? report.MostMoved, Seconds = report.Seconds.With("analyse", clock) });
+        var moved = Contexts(learned, analyses, run, terminal);
+        return run.Update(report => report with
+        {
+            Analysis = analyses[0],
+            FurtherAnalyses = joint is null ? null : analyses[1..],
+            JointLedger = joint,
+            MostMoved = moved ?? report.MostMoved,
+            Seconds = report.Seconds.With("analyse", clock),
+        });
     }
 
-    /// <summary>The features that moved most with their contexts, from the index of the run's SAE; null where the run has none of its own.</summary>
-    private static IReadOnlyList<FeaturePanel>? Contexts(Learned learned, DialAnalysis analysis, RunFolder run, Terminal terminal)
+    /// <summary>The features that moved most with their contexts, from the index of the run's own SAE; null where the run has none.</summary>
+    private static IReadOnlyList<FeaturePanel>? Contexts(Learned learned, IReadOnlyList<DialAnalysis> analyses, RunFolder run, Terminal terminal)
     {
         if (!RunFolder.Contains(run.Folder)) return null;
-        var sae = learned.Saes.All.First(s => s.At.ToString() == analysis.Hook);
+        string own = Path.GetFullPath(run.Sae);
+        var sae = learned.Saes.All.FirstOrDefault(s => Path.GetFullPath(s.Folder) == own) ?? learned.Saes.First;
+        var analysis = analyses.First(a => a.Hook == sae.At.ToString());
         using var index = IndexCommand.OpenOrMake(sae, run.Folder, run, terminal);
         return [.. analysis.Features.Take(Panels).Where(f => f.Effect > 0).Select(f => FeaturePanel.Of(index.Card(f.Latent), sae.Model.Tokenizer, ContextsPerFeature) with
         {
@@ -123,13 +144,6 @@ internal static class AnalyseCommand
             Effect = f.Effect,
             DensityAfter = f.DensityAfter,
         })];
-    }
-
-    private static DialChange Change(DialAdapter adapter)
-    {
-        using var noGradient = torch.no_grad();
-        using var scope = torch.NewDisposeScope();
-        return DialChange.Of(adapter.Dials[0].Scale(), adapter.Dials[0].Shift());
     }
 
     private static LossObjective? HeldOut(Learned learned, DialSeam seam, AnalyseOptions options) => (options.HeldOut ?? learned.HeldOutText) is not { } text ? null

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
 using Parsimony.FineTuning.Baselines;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
@@ -120,7 +121,7 @@ internal static class FinetuneCommand
                 Hooks = [.. adapter.Hooks.Select(at => at.ToString())],
                 InsertedSaes = inserted,
             },
-            Dials = dials is null ? null : Summary(dials.Dials, Movement(dials.Dials[0])),
+            Dials = dials is null ? null : Summary(dials.Dials, Killed(dials)),
             Seconds = report.Seconds.With("finetune", clock),
         });
 
@@ -131,8 +132,12 @@ internal static class FinetuneCommand
                 train, heldOut, folder, progress.From<SftProgress>(p => p.Step, p => $"loss {p.Loss:0.000}  {p.TokensPerSecond:0} tokens/s"), terminal.Interrupted);
         }
 
-        DialMovement? Movement(FeatureDials first) => heldOut.Count == 0 ? null
-            : DialMovement.Measure(saes.Spliced[0].Sae, first, prefixes, [.. heldOut.Select(e => e.Tokens)]);
+        int? Killed(DialAdapter learned)
+        {
+            if (heldOut.Count == 0) return null;
+            var (seam, change) = (DialSeam.Of(prefixes, learned), DialChange.Of(learned));
+            return learned.Hooks.Sum(at => DialEffects.Measure(seam.Only(at, change), seam.Part(change, at), heldOut, terminal.Interrupted).Killed.Count);
+        }
     }
 
     private static ResourcePlan Plan(LoadedSaes saes, FinetuneOptions options, Terminal terminal)
@@ -151,11 +156,11 @@ internal static class FinetuneCommand
             : HoldOut.Split(Load(options.Data), options.Sft.HeldOutFraction, options.Sft.Seed);
     }
 
-    private static DialSummary Summary(IReadOnlyList<FeatureDials> dials, DialMovement? movement)
+    private static DialSummary Summary(IReadOnlyList<FeatureDials> dials, int? killed)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        return DialSummary.Of([.. dials.SelectMany(d => d.Scale().cpu().data<float>().ToArray())], [.. dials.SelectMany(d => d.Shift().cpu().data<float>().ToArray())], movement?.Killed.Length);
+        return DialSummary.Of([.. dials.SelectMany(d => d.Scale().cpu().data<float>().ToArray())], [.. dials.SelectMany(d => d.Shift().cpu().data<float>().ToArray())], killed);
     }
 
     private static void Print(RunReport report, RunFolder run, Terminal terminal)

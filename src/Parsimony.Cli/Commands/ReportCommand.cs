@@ -5,6 +5,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
 using Parsimony.Models;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
@@ -64,7 +65,7 @@ internal static class ReportCommand
         using var saes = LoadedSaes.Of(sae, run.DialsOrNull);
         using var adapter = run.DialsOrNull is { } folder ? saes.Load(folder) : null;
         var dials = adapter?.Dials.FirstOrDefault(d => d.At == sae.At);
-        var moved = dials is null ? null : Movement(sae, dials, contexts);
+        var moved = dials is null ? null : Movement(sae, adapter!, contexts, terminal);
         var (shown, panels) = Features(sae, index, options, moved);
         var samples = Samples(sae.Model, options, adapter, contexts, terminal);
 
@@ -87,24 +88,26 @@ internal static class ReportCommand
         ReportHtml.Write(run.Html, report, Curve.OfRun(run.Metrics, Metrics(run.FineTuning), Metrics(run.Rlhf)), run.Plots);
     }
 
-    private static DialMovement Movement(LoadedSae sae, FeatureDials dials, IReadOnlyList<int[]> contexts)
+    /// <summary>Of text, which has neither prompt nor response, all tokens count.</summary>
+    private static DialEffects Movement(LoadedSae sae, DialAdapter adapter, IReadOnlyList<int[]> contexts, Terminal terminal)
     {
-        using var prefixes = new PrefixCache(sae.Model.Model, sae.At, 0);
-        return DialMovement.Measure(sae.Sae, dials, prefixes, contexts);
+        using var prefixes = new PrefixCache(sae.Model.Model, adapter.Hooks[0], 0);
+        var (seam, change) = (DialSeam.Of(prefixes, adapter) with { Positions = TokenPositions.All }, DialChange.Of(adapter));
+        return DialEffects.Measure(seam.Only(sae.At, change), seam.Part(change, sae.At), [.. contexts.Select(c => new SftExample(c, 1))], terminal.Interrupted);
     }
 
     /// <summary>The features to show and the moved ones together.</summary>
-    private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(LoadedSae sae, FeatureIndex index, ReportOptions options, DialMovement? moved)
+    private static (IReadOnlyList<int> Shown, Dictionary<int, FeaturePanel> Panels) Features(LoadedSae sae, FeatureIndex index, ReportOptions options, DialEffects? moved)
     {
         int[] shown = LatentChoice.Of(index, options.Features);
         var all = shown.Union(moved is null ? [] : MostMoved(moved, options.MostMoved));
         return (shown, all.ToDictionary(latent => latent, latent => FeaturePanel.Of(index.Card(latent), sae.Model.Tokenizer, options.ContextsPerFeature)));
     }
 
-    private static IEnumerable<int> MostMoved(DialMovement moved, int count) =>
+    private static IEnumerable<int> MostMoved(DialEffects moved, int count) =>
         Enumerable.Range(0, moved.Effect.Length).OrderByDescending(i => moved.Effect[i]).Take(count).Where(i => moved.Effect[i] > 0);
 
-    private static FeaturePanel WithDials(FeaturePanel panel, FeatureDials dials, DialMovement moved)
+    private static FeaturePanel WithDials(FeaturePanel panel, FeatureDials dials, DialEffects moved)
     {
         using var scope = NewDisposeScope();
         return panel with

@@ -121,20 +121,20 @@ internal sealed class Learned : IDisposable
     }
 
     /// <summary>What the dials are for on what was not learned from, the same on what was, and texts to look at latents on.</summary>
-    public (IObjective Objective, IObjective? LearntFrom, IReadOnlyList<int[]> Texts) Objective(DialSeam seam, DialChange change, AnalyseOptions options, Terminal terminal)
+    public (IObjective Objective, IObjective? LearntFrom, IReadOnlyList<SftExample> Texts) Objective(DialSeam seam, DialChange change, AnalyseOptions options, Terminal terminal)
     {
         if (finetune is not null)
         {
             var (train, heldOut) = examples.Value;
             var measured = new LossObjective(seam, [.. (heldOut.Count == 0 ? train : heldOut).Take(options.Examples)], heldOut.Count == 0 ? "training loss" : "held-out loss");
-            return (measured, new LossObjective(seam, [.. train.Take(options.Examples)], "training loss"), [.. measured.Rows.Select(r => r.Tokens)]);
+            return (measured, new LossObjective(seam, [.. train.Take(options.Examples)], "training loss"), measured.Rows);
         }
         if (dpo is not null)
         {
             var (train, heldOut) = pairs.Value;
             PreferenceObjective Of(IReadOnlyList<PreferencePair> pairs, string name) => new(seam, [.. pairs.Take(options.Examples)], dpo.Dpo.Beta, options.Analysis.BatchSize, name, terminal.Interrupted);
             var measured = Of(heldOut.Count == 0 ? train : heldOut, heldOut.Count == 0 ? "preference loss" : "held-out preference loss");
-            return (measured, Of(train, "preference loss of what was learned from"), [.. measured.Rows.Select(r => r.Tokens)]);
+            return (measured, Of(train, "preference loss of what was learned from"), measured.Rows);
         }
         using var judges = rlhf!.AllRewards().Create(Model, Saes.Model.Tokenizer);
         using var progress = terminal.Progress("continuations", options.Continuations, "texts");
@@ -146,7 +146,7 @@ internal sealed class Learned : IDisposable
             KlCoefficient = rlhf.Policy.KlCoefficient,
             Seed = rlhf.Policy.Seed,
         }, progress.From<int>(n => n), terminal.Interrupted);
-        return (said, null, [.. said.Rows.Select(r => r.Tokens)]);
+        return (said, null, said.Rows);
     }
 
     private static string Adapter(RunFolder run, LearnedBy by) => by switch

@@ -8,8 +8,6 @@ namespace Parsimony.Evaluation;
 /// <summary>How the latents' directions lie to each other; of the weights alone, no text needed. A row of zeros has cosine 0 with all.</summary>
 public sealed record DecoderReport
 {
-    private const long RowsAtATime = 2048; // 16 MiB of cosines
-
     /// <summary>Mean over latents of the largest cosine of their decoder row with another's, -1 to 1; near 1 latents are copies. NaN for one latent.</summary>
     public required double MaxCosineMean { get; init; }
 
@@ -29,21 +27,15 @@ public sealed record DecoderReport
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var rows = normalize(sae.WDec.to(ScalarType.Float32), dim: 1);     // [d_sae, d_out]
+        var rows = DecoderCosines.Directions(sae);     // [d_sae, d_out]
         var largest = full(sae.DSae, double.NegativeInfinity, ScalarType.Float32, rows.device);
         long compared = 0;
-        for (long a = 0; a < sae.DSae; a += RowsAtATime)
-            for (long b = a; b < sae.DSae; b += RowsAtATime)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                using var block = NewDisposeScope();
-                var (left, right) = (Block(rows, a), Block(rows, b));
-                var cosines = left.mm(right.t());
-                if (a == b) cosines.diagonal().fill_(double.NegativeInfinity);
-                Raise(Block(largest, a), cosines.amax([1]));
-                if (a != b) Raise(Block(largest, b), cosines.amax([0]));
-                progress?.Report(compared += a == b ? Pairs(left.size(0)) : left.size(0) * right.size(0));
-            }
+        DecoderCosines.Each(rows, rows, 0, sae.DSae, (from, cosines) =>
+        {
+            Raise(largest.narrow(0, from, cosines.size(0)), cosines.amax([1L]));
+            Raise(largest.narrow(0, from, cosines.size(1)), cosines.amax([0L]));
+            progress?.Report(compared += Pairs(cosines.size(1)) - Pairs(cosines.size(1) - cosines.size(0)));
+        }, upper: true, cancellation);
         var sorted = largest.to(ScalarType.Float64);
         return new DecoderReport
         {
@@ -56,8 +48,6 @@ public sealed record DecoderReport
 
     /// <summary>Pairs of so many latents.</summary>
     public static long Pairs(long latents) => latents * (latents - 1) / 2;
-
-    private static Tensor Block(Tensor t, long start) => t.narrow(0, start, Math.Min(RowsAtATime, t.size(0) - start));
 
     private static void Raise(Tensor largest, Tensor candidates) => largest.copy_(maximum(largest, candidates));
 }

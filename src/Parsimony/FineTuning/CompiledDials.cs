@@ -34,13 +34,9 @@ public sealed class CompiledDials : IDisposable
         using var scope = NewDisposeScope();
         var changed = (dials.Gamma.ne(0) | dials.Delta.ne(0)).nonzero().squeeze(-1);             // [k]
         if (changed.size(0) == 0) throw new ArgumentException("every dial is at rest; there is nothing to compile.", nameof(dials));
-        Tensor Of(Tensor t, long axis = 0) => t.index_select(axis, changed);
-        ISparseAutoencoder few = sae switch
-        {
-            StandardSae s => new StandardSae(Of(s.WEnc, 1), Of(s.WDec), Of(s.BEnc), s.BDec, s.ApplyBDecToInput),
-            JumpReluSae s => new JumpReluSae(Of(s.WEnc, 1), Of(s.WDec), Of(s.BEnc), s.BDec, Of(s.Threshold), s.ApplyBDecToInput),
-            _ => throw new ArgumentException($"in an SAE of architecture '{sae.Architecture}' whether a latent fires depends on the others; allowed: standard, jumprelu. Keep the adapter beside the SAE.", nameof(sae)),
-        };
+        Tensor Of(Tensor t) => t.index_select(0, changed);
+        var few = FewLatents.Of(sae, changed) ?? throw new ArgumentException(
+            $"in an SAE of architecture '{sae.Architecture}' whether a latent fires depends on the others; allowed: standard, jumprelu. Keep the adapter beside the SAE.", nameof(sae));
         return new CompiledDials(few, FeatureDials.Of(dials.At, Of(dials.Scale()), Of(dials.Shift())), [.. changed.cpu().data<long>().ToArray().Select(i => (int)i)]);
     }
 

@@ -7,10 +7,18 @@ internal static class AnalysisSection
 {
     private const int Rows = 12;
 
-    /// <summary>The section; null when nothing was analysed.</summary>
-    public static Section? Render(RunReport r, ReportCharts charts)
+    /// <summary>A section for each hook point, and one for them together where there are several; none when nothing was analysed.</summary>
+    public static IEnumerable<Section> Render(RunReport r, ReportCharts charts)
     {
-        if (r.Analysis is not { } a) return null;
+        if (r.Analysis is not { } first) yield break;
+        DialAnalysis[] all = [first, .. r.FurtherAnalyses ?? []];
+        if (r.JointLedger is { } joint) yield return new Section("analysis-joint", "What changed, in all", Together(joint, first));
+        foreach (var (i, a) in all.Index())
+            yield return new Section(i == 0 ? "analysis" : $"analysis-{i + 1}", all.Length == 1 ? "What changed" : $"What changed at {Html.Escape(a.Hook)}", Body(a, charts.Analyses[i]));
+    }
+
+    private static string Body(DialAnalysis a, AnalysisPictures charts)
+    {
         string verdict = string.Join("\n", a.Sentences.Select(s => $"<li>{Html.Escape(s)}</li>"));
         string body = a.Changed == 0 ? "" : $"""
             <div class="pair">
@@ -18,7 +26,7 @@ internal static class AnalysisSection
             {ReportCharts.Figure(charts.Lorenz, Lorenz(a))}
             {ReportCharts.Figure(charts.KeepDrop, KeepDrop(a))}
             {ReportCharts.Figure(charts.Doses, Doses(a))}
-            {Books(a)}
+            {Books(a, a.Ledger)}
             {Price(a)}
             {ReportCharts.Figure(charts.Pareto, "Up and to the left is better. Compare only what was measured on the same examples.")}
             {Similarity(a)}
@@ -27,7 +35,26 @@ internal static class AnalysisSection
             {Singles(a)}
             {Examples(a)}
             """;
-        return new Section("analysis", "What changed", $"<ul class=\"verdict\">\n{verdict}\n</ul>\n{body}");
+        return $"<ul class=\"verdict\">\n{verdict}\n</ul>\n{body}";
+    }
+
+    /// <summary>How much of the whole change each hook point has, and its features among those of all.</summary>
+    private static string Together(JointLedger joint, DialAnalysis any)
+    {
+        double most = Math.Max(joint.Hooks.Max(h => Math.Abs(h.Credit)), 1e-300);
+        var rows = joint.Hooks.Select(h => new BarRow(h.Hook, Math.Abs(h.Credit) / most, h.Credit > 0 == any.HigherIsBetter ? Ink.Accent : Ink.Warm,
+            [Signed(h.Credit), joint.Ledger.Change == 0 ? "" : Number.Percent(h.Share), Number.Count(h.Changed)]));
+        return $"""
+            <div class="pair">
+            <figure>
+            <h3>By hook point <small>{Html.Escape(any.Objective)}</small></h3>
+            {Bars.Table(["whose", "credit", "change", "share", "latents changed"], rows)}
+            <figcaption>All dials turn at once along one line; the shares sum to the whole change. Below, each hook point by itself with the others’ dials in place:
+            what two of them do only together is counted there twice, here once.</figcaption>
+            </figure>
+            {Books(any, joint.Ledger)}
+            </div>
+            """;
     }
 
     private static string Lorenz(DialAnalysis a) =>
@@ -45,25 +72,25 @@ internal static class AnalysisSection
             + (least is { } samples ? $" Estimated by weights: at worst {Number.Text(samples)} effective of {Number.Count(a.Examples)} continuations." : "");
     }
 
-    private static string Books(DialAnalysis a)
+    private static string Books(DialAnalysis a, Ledger ledger)
     {
-        var entries = a.Ledger.Entries.Take(Rows).ToList();
+        var entries = ledger.Entries.Take(Rows).ToList();
         if (entries.Count == 0) return "";
         var parts = a.Parts.Where(p => p.Weight != 0).ToList();
         bool split = parts.Count > 1;
-        double rest = a.Ledger.Rest + a.Ledger.Entries.Skip(Rows).Sum(e => e.Credit), most = Math.Max(entries.Max(e => Math.Abs(e.Credit)), 1e-300);
-        string Share(double credit) => a.Ledger.Change == 0 ? "" : Number.Percent(credit / a.Ledger.Change);
+        double rest = ledger.Rest + ledger.Entries.Skip(Rows).Sum(e => e.Credit), most = Math.Max(entries.Max(e => Math.Abs(e.Credit)), 1e-300);
+        string Share(double credit) => ledger.Change == 0 ? "" : Number.Percent(credit / ledger.Change);
         BarRow Row(string name, double credit, IEnumerable<string> split) => new(
             name, Math.Min(1, Math.Abs(credit) / most), credit > 0 == a.HigherIsBetter ? Ink.Accent : Ink.Warm, [Signed(credit), Share(credit), .. split]);
-        var rows = entries.Select(e => Row($"latent {e.Latent}", e.Credit, split ? parts.Select(p => Signed(p.Weight * e.Parts[p.Name])) : []))
+        var rows = entries.Select(e => Row(e.Hook is { } hook ? $"{hook}, {e.Latent}" : $"latent {e.Latent}", e.Credit, split ? parts.Select(p => Signed(p.Weight * e.Parts[p.Name])) : []))
             .Append(Row("all others", rest, split ? parts.Select(_ => "") : []));
-        string fit = Number.Percent(Math.Abs(a.Ledger.Residual));
+        string fit = Number.Percent(Math.Abs(ledger.Residual));
         return $"""
             <figure>
             <h3>The ledger <small>{Html.Escape(a.Objective)}</small></h3>
             {Bars.Table(["whose", "credit", "change", "share", .. split ? parts.Select(p => p.Name) : []], rows)}
-            <figcaption>Each feature’s part of the change from {Number.Loss(a.Reference.Total)} to {Number.Loss(a.Tuned.Total)}, along the straight line from rest to the
-            dials; {Number.Count(a.Ledger.Steps)} gradients, sum within {fit}. Orange: against the aim.</figcaption>
+            <figcaption>Each feature’s part of the change from {Number.Loss(a.Tuned.Total - ledger.Change)} to {Number.Loss(a.Tuned.Total)}, along the straight line from rest to the
+            dials; {Number.Count(ledger.Steps)} gradients, sum within {fit}. Orange: against the aim.</figcaption>
             </figure>
             """;
     }

@@ -43,7 +43,7 @@ internal sealed partial class Chart
     }
 
     /// <summary>A word for file names and for the identifiers inside the picture.</summary>
-    public string Name { get; }
+    public string Name { get; set; }
 
     /// <summary>What is shown.</summary>
     public string Title { get; }

@@ -25,12 +25,7 @@ internal sealed class ReportCharts
         }
         Reward = Single(curves, "rlhf_reward", "Reward", "mean of a step’s responses", VerticalAxis.Fitted);
         Kl = Single(curves, "rlhf_kl", "KL to the model without dials", "nats per response", VerticalAxis.FromZero);
-        if (report.Analysis is not { Changed: > 0 } analysis) return;
-        Lorenz = AnalysisCharts.Lorenz(analysis);
-        KeepDrop = AnalysisCharts.KeepDrop(analysis);
-        Doses = AnalysisCharts.Doses(analysis);
-        if (analysis.Null is { } band) NullRuns = AnalysisCharts.NullRuns(band);
-        if (analysis.Pareto is { Count: > 0 } points) Pareto = AnalysisCharts.Pareto(points, analysis);
+        Analyses = report.Analysis is not { } first ? [] : [.. (report.FurtherAnalyses ?? []).Prepend(first).Select((a, i) => new AnalysisPictures(a, i == 0 ? "" : $"_{i + 1}"))];
     }
 
     /// <summary>Bars of loss by layer.</summary>
@@ -66,24 +61,12 @@ internal sealed class ReportCharts
     /// <summary>KL over the same.</summary>
     public Chart? Kl { get; }
 
-    /// <summary>How unevenly the movement lies on the features.</summary>
-    public Chart? Lorenz { get; }
-
-    /// <summary>The objective with few features and without them.</summary>
-    public Chart? KeepDrop { get; }
-
-    /// <summary>The objective as the whole change is turned up.</summary>
-    public Chart? Doses { get; }
-
-    /// <summary>Movement by rank against that of null runs.</summary>
-    public Chart? NullRuns { get; }
-
-    /// <summary>Methods by cost and gain.</summary>
-    public Chart? Pareto { get; }
+    /// <summary>Those of each analysed hook point.</summary>
+    public IReadOnlyList<AnalysisPictures> Analyses { get; }
 
     /// <summary>Those that are there.</summary>
     public IEnumerable<Chart> All =>
-        new[] { LayerSweep, Loss, L0, ExplainedVariance, DeadFraction, Density, Finetune, Scale, Shift, Reward, Kl, Lorenz, KeepDrop, NullRuns, Doses, Pareto }.OfType<Chart>();
+        new[] { LayerSweep, Loss, L0, ExplainedVariance, DeadFraction, Density, Finetune, Scale, Shift, Reward, Kl }.Concat(Analyses.SelectMany(a => a.All)).OfType<Chart>();
 
     /// <summary>A figure for the page: heading, key, picture, and one line on how to read it. Empty for a missing picture.</summary>
     public static string Figure(Chart? chart, string howToRead)

@@ -29,19 +29,20 @@ public static class ReportHtml
 
     private static string Page(RunReport report, ReportCharts charts)
     {
-        var sections = new[]
-        {
+        Section?[] all =
+        [
             SpliceSection.Render(report, charts),
             TrainingSection.Render(charts),
             DensitySection.Render(report, charts),
             FeatureSection.Features(report),
             FinetuneSection.Render(report, charts),
             RlhfSection.Render(report, charts),
-            AnalysisSection.Render(report, charts),
+            .. AnalysisSection.Render(report, charts),
             FeatureSection.MostMoved(report),
             SampleSection.Render(report),
             RunSection.Render(report),
-        }.OfType<Section>().ToArray();
+        ];
+        var sections = all.OfType<Section>().ToArray();
         string title = report.ModelName is { } model ? $"{model}, {report.Hook ?? "report"}" : report.Hook ?? "Report";
         return $"""
             <!DOCTYPE html>

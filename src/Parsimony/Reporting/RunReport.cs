@@ -111,8 +111,14 @@ public sealed record RunReport
     /// <summary>What learning the dials from rewards did.</summary>
     public RlhfSummary? Rlhf { get; init; }
 
-    /// <summary>What the dials changed, and what of it is more than noise.</summary>
+    /// <summary>What the dials changed, and what of it is more than noise; of several hook points the first one's.</summary>
     public DialAnalysis? Analysis { get; init; }
+
+    /// <summary>The same of the other hook points, in the order of the pass; null where there is one.</summary>
+    public IReadOnlyList<DialAnalysis>? FurtherAnalyses { get; init; }
+
+    /// <summary>What each hook point and each feature has of the whole change; null where there is one hook point.</summary>
+    public JointLedger? JointLedger { get; init; }
 
     /// <summary>Wall-clock seconds of each step, in the order they ran.</summary>
     public IReadOnlyDictionary<string, double>? Seconds { get; init; }

@@ -15,7 +15,7 @@ namespace Parsimony.Splicing;
 /// <remarks>Equal to the dense arithmetic to rounding. Sums have a fixed order whatever the number of threads; what is added to a token depends on that token alone.</remarks>
 internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
 {
-    private const int Chunks = 16; // of tokens; fixed, so that sums over tokens do not depend on the machine
+    private const int MostChunks = 16; // of tokens; fixed, so that sums over tokens do not depend on the machine
     private const int Sample = 64; // tokens that say whether few enough latents fire
     private const double MostFire = 0.1;
     private const string Key = "pass";
@@ -39,13 +39,13 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
     /// <param name="sae">What <see cref="Takes"/> takes; its tensors must live until the backward pass is over.</param>
     /// <param name="m"><c>[.., d_model]</c>, float32, without gradient.</param>
     /// <param name="z">Its pre-activations, <c>[.., d_sae]</c>.</param>
-    /// <param name="scale">c, <c>[d_sae]</c>.</param>
-    /// <param name="shift">d, <c>[d_sae]</c>.</param>
+    /// <param name="scale">c, <c>[d_sae]</c>, or for each row of a batch its own, <c>[batch, 1, d_sae]</c>.</param>
+    /// <param name="shift">d, likewise.</param>
     /// <param name="where">Bool, one for each token of m: where the dials act; null: everywhere.</param>
     public static Tensor Of(ISparseAutoencoder sae, Tensor m, Tensor z, Tensor scale, Tensor shift, Tensor? where = null)
     {
         bool learns = is_grad_enabled() && (scale.requires_grad || shift.requires_grad);
-        var pass = new Pass(sae, where?.contiguous().data<bool>().ToArray(), keepsFiring: learns);
+        var pass = new Pass(sae, where?.contiguous().data<bool>().ToArray(), keepsFiring: learns, rows: scale.dim() == 1 ? null : (int)scale.size(0));
         return learns ? apply(scale, shift, m, z, pass) : pass.Forward(m, z, scale, shift);
     }
 
@@ -63,10 +63,11 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
     }
 
     /// <summary>One pass over some tokens, and what its backward pass needs of it: the latents that fire under the dials, with their pre-activations.</summary>
-    private sealed unsafe class Pass(ISparseAutoencoder sae, bool[]? where, bool keepsFiring)
+    private sealed unsafe class Pass(ISparseAutoencoder sae, bool[]? where, bool keepsFiring, int? rows)
     {
         private readonly Tensor? threshold = (sae as JumpReluSae)?.Threshold;
-        private readonly List<(int Token, int Latent, float Z)>[] firing = [.. Enumerable.Range(0, Chunks).Select(_ => new List<(int, int, float)>())];
+        private readonly int chunks = rows ?? MostChunks;                                        // of tokens; of rows with dials of their own each is one
+        private readonly List<(int Token, int Latent, float Z)>[] firing = [.. Enumerable.Range(0, rows ?? MostChunks).Select(_ => new List<(int, int, float)>())];
 
         public Tensor Forward(Tensor m, Tensor preActivations, Tensor scale, Tensor shift)
         {
@@ -76,10 +77,11 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
             var (c, d) = (scale.contiguous(), shift.contiguous());
             var result = m.contiguous().clone();                                                 // [.., d_model]
             int tokens = (int)(z.numel() / sae.DSae), dSae = sae.DSae, dModel = sae.DModel;
-            nint zs = (nint)z.Pointer(), cs = (nint)c.Pointer(), ds = (nint)d.Pointer(), rows = (nint)sae.WDec.Pointer(), to = (nint)result.Pointer(), floor = threshold is null ? 0 : (nint)threshold.Pointer();
+            nint zs = (nint)z.Pointer(), cs = (nint)c.Pointer(), ds = (nint)d.Pointer(), directions = (nint)sae.WDec.Pointer(), to = (nint)result.Pointer(), floor = threshold is null ? 0 : (nint)threshold.Pointer();
             Run(tokens, (chunk, token) =>
             {
-                if (where is null || where[token]) Token(chunk, token, (float*)zs + (long)token * dSae, (float*)cs, (float*)ds, (float*)floor, (float*)rows, (float*)to + (long)token * dModel, dSae, dModel);
+                long own = rows is null ? 0 : (long)chunk * dSae;
+                if (where is null || where[token]) Token(chunk, token, (float*)zs + (long)token * dSae, (float*)cs + own, (float*)ds + own, (float*)floor, (float*)directions, (float*)to + (long)token * dModel, dSae, dModel);
             });
             return result.MoveToOuterDisposeScope();
         }
@@ -90,30 +92,30 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
             using var scope = NewDisposeScope();
             var g = gradient.contiguous();
             int dSae = sae.DSae, dModel = sae.DModel;
-            var sums = zeros(Chunks, 2, dSae);                                                   // of c and d, chunk by chunk
-            nint gs = (nint)g.Pointer(), rows = (nint)sae.WDec.Pointer(), to = (nint)sums.Pointer();
-            Parallel.For(0, Chunks, chunk =>
+            var sums = zeros(chunks, 2, dSae);                                                   // of c and d, chunk by chunk
+            nint gs = (nint)g.Pointer(), directions = (nint)sae.WDec.Pointer(), to = (nint)sums.Pointer();
+            Parallel.For(0, chunks, chunk =>
             {
                 float* ofScale = (float*)to + (long)chunk * 2 * dSae, ofShift = ofScale + dSae;
                 foreach (var (token, latent, z) in CollectionsMarshal.AsSpan(firing[chunk]))
                 {
-                    float u = Dot((float*)gs + (long)token * dModel, (float*)rows + (long)latent * dModel, dModel);
+                    float u = Dot((float*)gs + (long)token * dModel, (float*)directions + (long)latent * dModel, dModel);
                     ofScale[latent] += u * z;
                     ofShift[latent] += u;
                 }
             });
-            var all = sums.sum([0L]);
+            var all = rows is null ? sums.sum([0L]) : sums.transpose(0, 1).unsqueeze(2);          // [2, d_sae] or [2, rows, 1, d_sae]
             return (all[0].clone().MoveToOuterDisposeScope(), all[1].clone().MoveToOuterDisposeScope());
         }
 
-        private static void Run(int tokens, Action<int, int> token)
+        private void Run(int tokens, Action<int, int> token)
         {
             void Chunk(int chunk)
             {
-                for (int t = (int)((long)tokens * chunk / Chunks), end = (int)((long)tokens * (chunk + 1) / Chunks); t < end; t++) token(chunk, t);
+                for (int t = (int)((long)tokens * chunk / chunks), end = (int)((long)tokens * (chunk + 1) / chunks); t < end; t++) token(chunk, t);
             }
-            if (tokens < Sample) for (int chunk = 0; chunk < Chunks; chunk++) Chunk(chunk); // generation: not worth a second thread
-            else Parallel.For(0, Chunks, Chunk);
+            if (tokens < Sample) for (int chunk = 0; chunk < chunks; chunk++) Chunk(chunk); // generation: not worth a second thread
+            else Parallel.For(0, chunks, Chunk);
         }
 
         private void Token(int chunk, int token, float* z, float* c, float* d, float* floor, float* rows, float* to, int dSae, int dModel)

@@ -50,6 +50,25 @@ public sealed class AnalyseCommandTests : IDisposable
     }
 
     [Fact]
+    public void Dials_at_some_positions_and_at_two_hook_points_are_analysed_as_they_were_learned()
+    {
+        string upper = Path.Combine(folder, "upper"), completions = Path.Combine(folder, "completions.jsonl");
+        File.WriteAllLines(completions, Enumerable.Range(0, 40).Select(i => JsonSerializer.Serialize(new { prompt = $"The {i}th hen", completion = $" laid {i * 7 % 13} eggs." })));
+        Json("train", "--model", Path.Combine(folder, "model"), "--text", text, "--out", upper, "--hook", "blocks.1.resid_post", "--sequence-length", "32", "--expansion-factor", "2",
+            "--training-tokens", "2048", "--batch-tokens", "128", "--learning-rate", "1e-3", "--json");
+        Json("finetune", run, upper, "--data", completions, "--positions", "response", "--steps", "10", "--learning-rate", "0.05", "--sequence-length", "32", "--json");
+        var report = Json(["analyse", run, .. Quickly]);
+        Sound(report, "held-out loss");
+        var (first, second) = (report.GetProperty("analysis"), Assert.Single(report.GetProperty("further_analyses").EnumerateArray()));
+        Assert.Equal((report.GetProperty("hook").GetString(), "blocks.1.resid_post"), (first.GetProperty("hook").GetString(), second.GetProperty("hook").GetString()));
+        Assert.Equal("blocks.1.resid_post", Assert.Single(first.GetProperty("beside").EnumerateArray()).GetString());
+        var hooks = report.GetProperty("joint_ledger").GetProperty("hooks").EnumerateArray().ToList();
+        Assert.Equal(1, hooks.Sum(h => h.GetProperty("share").GetDouble()), 0.01);
+        string page = File.ReadAllText(Path.Combine(run, "report.html"));
+        Assert.All((string[])["What changed, in all</h2>", "What changed at blocks.1.resid_post</h2>"], heading => Assert.Contains(heading, page, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Preferences_are_analysed_on_their_held_out_pairs()
     {
         Json("dpo", run, "--data", pairs, "--steps", "8", "--batch-size", "4", "--learning-rate", "0.05", "--held-out-fraction", "0.3", "--json");

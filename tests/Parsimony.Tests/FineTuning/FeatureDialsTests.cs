@@ -1,5 +1,6 @@
 using Parsimony.Autoencoders;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
 using Parsimony.Models;
 using Parsimony.Splicing;
 using Parsimony.Tests.Splicing;
@@ -92,7 +93,7 @@ public sealed class FeatureDialsTests : IDisposable
         half.BEnc[11] = -100;
         d[11] = 101;
         using var dials = FeatureDials.Of(TinySae.At, c, d);
-        var moved = DialMovement.Measure(half, dials, prefixes, rows);
+        var moved = DialEffects.Measure(new DialSeam(prefixes, half, SpliceMode.Delta), DialChange.Of(dials.Scale(), dials.Shift()), [.. rows.Select(row => new SftExample(row, 1))]);
         Assert.Equal([4], moved.Killed);
         Assert.Equal([11], moved.Born);
         Assert.Equal(36, moved.TokensSeen);

@@ -22,7 +22,7 @@ public sealed class AnalysisSectionTests : IDisposable
         {
             Change = SomeAnalysis.Change(),
             Objective = some.Loss(10),
-            Texts = Some.Contexts(6),
+            Texts = SomeAnalysis.Texts(6),
             Nulls = [SomeAnalysis.Change(0.3), SomeAnalysis.Change(0.4).Without([20, 21, 22])],
             HeldOutText = new LossObjective(some.Seam, SomeAnalysis.Examples(4, seed: 31)),
             Retrained = retrained,
@@ -121,10 +121,30 @@ public sealed class AnalysisSectionTests : IDisposable
     }
 
     [Fact]
+    public void Several_hook_points_have_a_section_each_and_one_together()
+    {
+        var a = Analysed.Value;
+        var joint = new JointLedger
+        {
+            Hooks = [new("blocks.1.mlp_out", 32, 0.75 * a.Change.Value, 0.75), new("blocks.2.mlp_out", 9, 0.25 * a.Change.Value, 0.25)],
+            Ledger = a.Ledger with { Entries = [.. a.Ledger.Entries.Select((e, i) => e with { Hook = i % 2 == 0 ? "blocks.1.mlp_out" : "blocks.2.mlp_out" })] },
+        };
+        var page = Page(Report with { FurtherAnalyses = [a with { Hook = "blocks.2.mlp_out" }], JointLedger = joint }, Curves());
+        Assert.Equal(["rlhf", "analysis-joint", "analysis", "analysis-2", "moved"], page.Descendants("section").Select(s => s.Attribute("id")!.Value).SkipWhile(id => id != "rlhf").Take(5));
+        var ids = page.Descendants().Attributes("id").Select(id => id.Value).ToArray();
+        Assert.Equal(ids.Distinct(), ids);
+        XElement Of(string id) => page.Descendants("section").Single(s => s.Attribute("id")!.Value == id);
+        Assert.Equal(("What changed at blocks.1.mlp_out", "What changed at blocks.2.mlp_out"), (Of("analysis").Element("h2")!.Value, Of("analysis-2").Element("h2")!.Value));
+        Assert.Equal(Of("analysis").Descendants("svg").Count(), Of("analysis-2").Descendants("svg").Count());
+        Assert.Contains("75\u202f%", Of("analysis-joint").Descendants("table").First().Value, StringComparison.Ordinal);
+        Assert.Contains($"blocks.2.mlp_out, {a.Ledger.Entries[1].Latent}", Of("analysis-joint").Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_analysis_of_nothing_says_so_and_draws_nothing()
     {
         using var some = new SomeAnalysis();
-        var none = new DialAnalyser(some.Seam).Analyse(new AnalysisSubject { Change = DialChange.None(40), Objective = some.Loss(), Texts = Some.Contexts() });
+        var none = new DialAnalyser(some.Seam).Analyse(new AnalysisSubject { Change = DialChange.None(40), Objective = some.Loss(), Texts = SomeAnalysis.Texts() });
         var section = Page(SomeReport.Trained() with { Analysis = none }, null).Descendants("section").Single(s => s.Attribute("id")!.Value == "analysis");
         Assert.Contains("All dials are at rest", section.Value, StringComparison.Ordinal);
         Assert.Empty(section.Descendants("svg"));

@@ -49,6 +49,27 @@ public sealed class SparseDeltaTests : IDisposable
     }
 
     [Fact]
+    public void Rows_with_dials_of_their_own_are_done_apart()
+    {
+        using var sae = Sae("standard");
+        var (m, acts) = (Drawn.Normal(4, 3, 40, TinySae.DModel), Drawn.Normal(6, 3, 40).gt(0));
+        Tensor Each(Tensor dial) => (dial * Drawn.Normal(7, 3, 1, 1).abs()).clone().requires_grad_();
+        var (scale, shift) = (Each(c), Each(d));                                             // [3, 1, d_sae]
+        var ours = Sparse(sae, m, scale, shift, acts);
+        var gradients = autograd.grad([ours.square().sum()], [scale, shift]);
+        Assert.Equal([3, 1, TinySae.DSae], gradients[0].shape);
+        for (int row = 0; row < 3; row++)
+        {
+            var (one, two) = (scale[row, 0].detach().clone().requires_grad_(), shift[row, 0].detach().clone().requires_grad_());
+            var alone = Sparse(sae, m[row].unsqueeze(0), one, two, acts[row].unsqueeze(0));
+            Assert.True(alone[0].detach().SameBits(ours[row].detach()));
+            var expected = autograd.grad([alone.square().sum()], [one, two]);
+            Assert.InRange(TinySae.Distance(expected[0], gradients[0][row, 0]), 0, 1e-4);
+            Assert.InRange(TinySae.Distance(expected[1], gradients[1][row, 0]), 0, 1e-4);
+        }
+    }
+
+    [Fact]
     public void At_rest_nothing_is_added_and_a_token_is_treated_alike_in_any_company()
     {
         using var sae = Sae("standard");

@@ -4,14 +4,9 @@ using static TorchSharp.torch;
 
 namespace Parsimony.Exploration.Index;
 
-/// <summary>The latents whose decoder rows point the same way, over the whole SAE: products of blocks of rows with all rows, of which the largest cosines are kept.</summary>
+/// <summary>The latents whose decoder rows point the same way, over the whole SAE.</summary>
 internal static unsafe class DecoderNeighbours
 {
-    private const long BlockCosines = 1 << 24;
-
-    /// <summary>Latents done at a time.</summary>
-    public static int BlockOf(int dSae) => (int)Math.Clamp(BlockCosines / dSae, 1, 1024);
-
     /// <summary>Finds the neighbours of some latents.</summary>
     /// <param name="state">Where they go.</param>
     /// <param name="sae">The SAE.</param>
@@ -23,15 +18,14 @@ internal static unsafe class DecoderNeighbours
         if (count == 0) return;
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        var length = DecoderRow.Norms(sae.WDec).clamp_min(1e-30);                       // [d_sae, 1]; a row of zeros is like none
-        var rows = sae.WDec.narrow(0, first, end - first) / length.narrow(0, first, end - first);
-        var cosines = rows.matmul(sae.WDec.t()).div_(length.t());                       // [block, d_sae]
-        cosines.diagonal(first).fill_(float.NegativeInfinity);                          // not of itself
-        var (values, latents) = cosines.topk(count, -1, largest: true, sorted: true);
-        float[] value = values.cpu().contiguous().data<float>().ToArray();
-        long[] latent = latents.cpu().contiguous().data<long>().ToArray();
-        for (int row = 0; row < end - first; row++)
-            for (int i = 0; i < count; i++)
-                state.Similar[(long)(first + row) * state.Neighbours + i] = new Ranked { Id = (int)latent[row * count + i], Value = value[row * count + i] };
+        var directions = DecoderCosines.Directions(sae);
+        DecoderCosines.Each(directions, directions, first, end, (from, cosines) =>
+        {
+            var (values, latents) = cosines.topk(count, -1, largest: true, sorted: true);
+            float[] value = values.cpu().contiguous().data<float>().ToArray();
+            long[] latent = latents.cpu().contiguous().data<long>().ToArray();
+            for (int i = 0; i < value.Length; i++)
+                state.Similar[(from + i / count) * state.Neighbours + i % count] = new Ranked { Id = (int)latent[i], Value = value[i] };
+        });
     }
 }

@@ -201,7 +201,7 @@ public sealed unsafe class FeatureIndexBuilder : IDisposable
 
     private long Similar(long first)
     {
-        long end = Math.Min(state.Latents, first + DecoderNeighbours.BlockOf(state.Latents));
+        long end = Math.Min(state.Latents, first + DecoderCosines.Rows(state.Latents));
         DecoderNeighbours.Find(state, sae, (int)first, (int)end);
         return end;
     }

@@ -5,14 +5,14 @@ namespace Parsimony.FineTuning.Analysis;
 /// <summary>What is analysed, and what it is compared with.</summary>
 public sealed record AnalysisSubject
 {
-    /// <summary>The dials.</summary>
+    /// <summary>The dials, those of several hook points as one change (<see cref="DialChange.Joined"/>).</summary>
     public required DialChange Change { get; init; }
 
-    /// <summary>What they are for, on examples or prompts that were not learnt from.</summary>
+    /// <summary>What they are for, on the seam with the dials of all hook points, on examples or prompts that were not learnt from.</summary>
     public required IObjective Objective { get; init; }
 
-    /// <summary>Texts on which latents are looked at, one or more; best those the dials are for.</summary>
-    public required IReadOnlyList<int[]> Texts { get; init; }
+    /// <summary>Texts on which latents are looked at, one or more; best those the dials are for. Only tokens at which the dials act count.</summary>
+    public required IReadOnlyList<SftExample> Texts { get; init; }
 
     /// <summary>The same objective on what was learnt from, to ask who pushed a feature; null: <see cref="Objective"/>.</summary>
     public IObjective? LearntFrom { get; init; }

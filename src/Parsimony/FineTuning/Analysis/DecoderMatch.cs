@@ -15,7 +15,6 @@ public sealed record LatentPair(int Latent, int Partner, double Cosine);
 public sealed record DecoderMatch
 {
     private const int Candidates = 32;          // partners kept for each latent before they are paired off
-    private const long NumbersAtATime = 1 << 24; // cosines
 
     /// <summary>Mean over the first's latents of their largest cosine with any of the second's (mean max cosine similarity; Sharkey et al. 2022).</summary>
     public required double MeanMaxCosine { get; init; }
@@ -44,18 +43,13 @@ public sealed record DecoderMatch
             $"the first SAE writes {first.DOut} numbers, the second {second.DOut}; only directions of one space can be compared.", nameof(second));
         using var noGradient = no_grad();
         using var outer = NewDisposeScope();
-        static Tensor Directions(ISparseAutoencoder sae) => nn.functional.normalize(sae.WDec.cpu().to(ScalarType.Float32), dim: 1);
-        var (a, b) = (Directions(first), Directions(second));
+        var (a, b) = (DecoderCosines.Directions(first).cpu(), DecoderCosines.Directions(second).cpu());
         int keep = Math.Min(Candidates, second.DSae);
         var back = full(second.DSae, -1.0f);
         var pairs = new List<LatentPair>();
         double forward = 0;
-        long rows = Math.Max(1, NumbersAtATime / second.DSae);
-        for (long from = 0; from < first.DSae; from += rows)
+        DecoderCosines.Each(a, b, 0, first.DSae, (from, cosines) =>
         {
-            cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var cosines = a.narrow(0, from, Math.Min(rows, first.DSae - from)).matmul(b.t());
             back.copy_(back.maximum(cosines.amax([0L])));
             var (values, indices) = cosines.topk(keep, 1);
             float[] cosine = values.contiguous().data<float>().ToArray();
@@ -65,7 +59,7 @@ public sealed record DecoderMatch
                 pairs.Add(new LatentPair((int)from + i / keep, (int)partner[i], cosine[i]));
                 if (i % keep == 0) forward += cosine[i];
             }
-        }
+        }, cancellation: cancellation);
         var (taken, given) = (new bool[first.DSae], new bool[second.DSae]);
         var chosen = new List<LatentPair>();
         foreach (var pair in pairs.OrderByDescending(p => p.Cosine).ThenBy(p => p.Latent))

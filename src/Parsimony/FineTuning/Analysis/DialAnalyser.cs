@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Parsimony.Evaluation;
+using Parsimony.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,52 +15,62 @@ public sealed class DialAnalyser
     private readonly AnalysisOptions options;
 
     /// <summary>An analyser.</summary>
-    /// <param name="seam">Model and SAE of the dials.</param>
+    /// <param name="seam">Model and SAEs of the dials.</param>
     /// <param name="options">How much is looked at; null is the default.</param>
     /// <exception cref="ArgumentException">The options have faults.</exception>
     public DialAnalyser(DialSeam seam, AnalysisOptions? options = null) => (this.seam, this.options) = (seam, (options ?? new()).Validated());
 
-    /// <summary>Analyses one hook point's dials.</summary>
+    /// <summary>Analyses the dials of the seam's one hook point.</summary>
     /// <param name="subject">What is analysed.</param>
     /// <param name="progress">Told after every pass.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <exception cref="ArgumentException">There is no text, or the dials or null runs are of another SAE.</exception>
+    /// <exception cref="ArgumentException">There is no text, the dials or null runs are of another SAE, or there are several hook points.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public DialAnalysis Analyse(AnalysisSubject subject, IProgress<AnalysisProgress>? progress = null, CancellationToken cancellation = default)
+    public DialAnalysis Analyse(AnalysisSubject subject, IProgress<AnalysisProgress>? progress = null, CancellationToken cancellation = default) =>
+        Analyse(subject, seam.Turned.Count == 1 ? seam.Turned[0].At
+            : throw new ArgumentException($"there are dials at {string.Join(", ", seam.Turned.Select(s => s.At))}; say which of them to analyse.", nameof(subject)), progress, cancellation);
+
+    /// <summary>Analyses one hook point's dials in the presence of the others', which stay as they are: from these at rest and those not, to all of them.</summary>
+    /// <param name="subject">What is analysed; its change and null runs are those of all hook points. In a null run the others' dials are its own.</param>
+    /// <param name="at">The hook point.</param>
+    /// <param name="progress">Told after every pass.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <exception cref="ArgumentException">There is no text, the dials or null runs are of other SAEs, or there are none at the hook point.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public DialAnalysis Analyse(AnalysisSubject subject, HookPoint at, IProgress<AnalysisProgress>? progress = null, CancellationToken cancellation = default)
     {
-        foreach (var dials in subject.Nulls.Prepend(subject.Change))
-            if (dials.DSae != seam.Sae.DSae) throw new ArgumentException($"dials have {dials.DSae} latents, the SAE {seam.Sae.DSae}; they must belong together.", nameof(subject));
+        EnsureFits(subject);
         var clock = Stopwatch.StartNew();
-        var (change, objective) = (subject.Change, subject.Objective);
+        var (own, change, objective) = (seam.Only(at, subject.Change), seam.Part(subject.Change, at), subject.Objective);
         int batch = options.BatchSize, done = 0, points = KeepDropCurves.Sizes(change.Changed.Count).Count;
         int passes = 3 + 2 * options.LeaveOneOut + points * 2 * (1 + options.RandomControls) + options.Doses + options.LedgerSteps;
         Action Step(string stage, int cost = 1) => () => progress?.Report(new AnalysisProgress(stage, done += cost, passes));
 
         Step("latents", 0)();
-        var activity = LatentActivity.Of(seam, change, subject.Texts, cancellation);
-        var effects = DialEffects.Of(seam, change, activity);
+        var activity = LatentActivity.Of(own, change, subject.Texts, cancellation);
+        var effects = DialEffects.Of(own, change, activity);
         var similarity = FeatureSimilarity.Of(activity, options.TopContexts);
         var band = subject.Nulls.Count == 0 ? null
-            : NullBand.Of(effects.Effect, [.. subject.Nulls.Select(n => DialEffects.Measure(seam, n, subject.Texts, cancellation).Effect)], options.NullQuantile);
+            : NullBand.Of(effects.Effect, [.. subject.Nulls.Select(n => DialEffects.Measure(seam.Only(at, n), seam.Part(n, at), subject.Texts, cancellation).Effect)], options.NullQuantile);
         var ranking = effects.Ranking(change);
         int[] strongest = [.. ranking.Where(i => effects.Effect[i] > 0).Take(options.LeaveOneOut)];
 
-        var (before, after, interval) = Change(objective, change, cancellation);
+        var (before, after, interval) = Change(own, objective, change, cancellation);
         Step("objective", 2)();
-        using var atRest = ExampleGradients.At(seam, objective, DialChange.None(change.DSae), batch, ExampleGradients.Weighted(objective), cancellation);
+        using var atRest = ExampleGradients.At(own, objective, DialChange.None(change.DSae), batch, ExampleGradients.Weighted(objective), cancellation);
         var statistics = FeatureStatistics.Of(atRest, change, objective);
-        var influences = subject.LearntFrom is { } learnt ? Influence.Measure(seam, change, learnt, strongest, options.Influences, batch, cancellation)
+        var influences = subject.LearntFrom is { } learnt ? Influence.Measure(own, change, learnt, strongest, options.Influences, batch, cancellation)
             : Influence.Of(atRest, change, objective, strongest, options.Influences);
         Step("gradients")();
-        var attribution = PathAttribution.Of(seam, change, objective, options.LedgerTolerance, options.LedgerSteps, batch, Step("ledger"), cancellation);
+        var attribution = PathAttribution.Of(own, change, objective, options.LedgerTolerance, options.LedgerSteps, batch, Step("ledger"), cancellation);
         done = 3 + options.LedgerSteps;
-        var single = LeaveOneOut.Measure(seam, change, objective, strongest, batch, Step("leave one out", 2), cancellation);
+        var single = LeaveOneOut.Measure(own, change, objective, strongest, batch, Step("leave one out", 2), cancellation);
         int[] withEffect = [.. ranking.Where(i => effects.Effect[i] > 0)];
         var curves = KeepDropCurves.Measure(
-            seam, change, objective, ranking, withEffect, options.RandomControls, options.Seed, batch, Step("keep and drop", 2 * (1 + options.RandomControls)), cancellation);
-        var doses = DoseResponse.Measure(seam, change, objective, options.Doses, options.LargestDose, batch, Step("doses"), cancellation);
+            own, change, objective, ranking, withEffect, options.RandomControls, options.Seed, batch, Step("keep and drop", 2 * (1 + options.RandomControls)), cancellation);
+        var doses = DoseResponse.Measure(own, change, objective, options.Doses, options.LargestDose, batch, Step("doses"), cancellation);
         (ObjectiveValue, ObjectiveValue)? text = subject.HeldOutText is { } held
-            ? (held.Measure(seam, DialChange.None(change.DSae), batch, cancellation), held.Measure(seam, change, batch, cancellation)) : null;
+            ? (held.Measure(own, DialChange.None(change.DSae), batch, cancellation), held.Measure(own, change, batch, cancellation)) : null;
         var price = Price.Of(objective, after, text);
 
         bool Counts(int i) => statistics.Q[i] <= options.FalseDiscoveryRate && (band is null || (band.AnyMoved && effects.Effect[i] > band.Threshold));
@@ -68,7 +79,8 @@ public sealed class DialAnalyser
         double[] correlations = [.. changed.Select(i => similarity.Pearson[i]).Where(double.IsFinite).Order()];
         var analysis = new DialAnalysis
         {
-            Hook = seam.At.ToString(),
+            Hook = at.ToString(),
+            Beside = [.. own.Beside.Select(other => other.ToString())],
             Objective = objective.Name,
             HigherIsBetter = objective.HigherIsBetter,
             Parts = objective.Parts,
@@ -113,7 +125,7 @@ public sealed class DialAnalyser
             Null = band,
             Influences = influences,
             PearsonQuantiles = [.. Quantiles.Select(share => correlations.Length == 0 ? double.NaN : correlations[(int)(share * (correlations.Length - 1))])],
-            Directions = subject.Retrained is { } retrained ? DecoderMatch.Of(seam.Sae, retrained, options.SameDirection, cancellation) : null,
+            Directions = subject.Retrained is { } retrained ? DecoderMatch.Of(own.Turned[0].Sae, retrained, options.SameDirection, cancellation) : null,
             Doses = doses,
             Price = price,
             Pareto = subject.Others.Count == 0 ? null : Pareto.Of([Point(objective, before, after, price), .. subject.Others]),
@@ -122,12 +134,32 @@ public sealed class DialAnalyser
         return analysis with { Sentences = Verdict.Of(analysis, options), Seconds = clock.Elapsed.TotalSeconds };
     }
 
+    /// <summary>The ledger of all hook points' dials together: what each feature has of the whole change, along the straight line on which all of them turn at once.</summary>
+    /// <param name="subject">What is analysed.</param>
+    /// <param name="progress">Told after every gradient.</param>
+    /// <param name="cancellation">Stops between two batches.</param>
+    /// <exception cref="ArgumentException">The dials are of other SAEs.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public JointLedger Together(AnalysisSubject subject, IProgress<AnalysisProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        EnsureFits(subject);
+        int done = 0;
+        return JointLedger.Of(seam, subject.Change, PathAttribution.Of(seam, subject.Change, subject.Objective, options.LedgerTolerance, options.LedgerSteps, options.BatchSize,
+            () => progress?.Report(new AnalysisProgress("joint ledger", ++done, options.LedgerSteps)), cancellation), options.Features);
+    }
+
+    private void EnsureFits(AnalysisSubject subject)
+    {
+        foreach (var dials in subject.Nulls.Prepend(subject.Change))
+            if (dials.DSae != seam.DSae) throw new ArgumentException($"dials have {dials.DSae} latents, the SAEs {seam.DSae}; they must belong together.", nameof(subject));
+    }
+
     /// <summary>The objective before and after, and the interval of its change over resampled groups of examples.</summary>
-    private (ObjectiveValue Before, ObjectiveValue After, Estimate Change) Change(IObjective objective, DialChange change, CancellationToken cancellation)
+    private (ObjectiveValue Before, ObjectiveValue After, Estimate Change) Change(DialSeam own, IObjective objective, DialChange change, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        var before = objective.Scores(seam.With(DialChange.None(change.DSae)), options.BatchSize, cancellation);
-        var after = objective.Scores(seam.With(change), options.BatchSize, cancellation);
+        var before = objective.Scores(own.With(DialChange.None(change.DSae)), options.BatchSize, cancellation);
+        var after = objective.Scores(own.With(change), options.BatchSize, cancellation);
         int[][] members = [.. Enumerable.Range(0, objective.Examples).GroupBy(i => objective.Groups[i]).OrderBy(g => g.Key).Select(g => g.ToArray())];
         var interval = Bootstrap.Interval(members.Length, groups =>
         {

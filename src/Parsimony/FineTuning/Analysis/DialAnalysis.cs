@@ -70,6 +70,9 @@ public sealed record DialAnalysis
     /// <summary>The hook point of the SAE.</summary>
     public required string Hook { get; init; }
 
+    /// <summary>Hook points whose dials, away from rest, stayed as they are: what is said here is said in their presence. Empty: none.</summary>
+    public IReadOnlyList<string> Beside { get; init; } = [];
+
     /// <summary>What the dials were analysed for.</summary>
     public required string Objective { get; init; }
 

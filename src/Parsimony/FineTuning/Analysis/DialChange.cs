@@ -33,6 +33,15 @@ public sealed class DialChange
         return change;
     }
 
+    /// <summary>The change that an adapter's dials are, those of all its hook points in the order of the pass.</summary>
+    /// <exception cref="ArgumentException">A number is not finite.</exception>
+    public static DialChange Of(DialAdapter adapter)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        return Joined([.. adapter.Dials.Select(d => Of(d.Scale(), d.Shift()))]);
+    }
+
     /// <summary>No change: c = 1, d = 0.</summary>
     /// <param name="dSae">Number of latents, 1 or more.</param>
     public static DialChange None(int dSae)
@@ -40,6 +49,10 @@ public sealed class DialChange
         ArgumentOutOfRangeException.ThrowIfLessThan(dSae, 1);
         return new DialChange(new double[dSae], new float[dSae]);
     }
+
+    /// <summary>The changes of several SAEs as one, their latents one after the other.</summary>
+    /// <param name="parts">One or more.</param>
+    public static DialChange Joined(IReadOnlyList<DialChange> parts) => new([.. parts.SelectMany(p => p.gamma)], [.. parts.SelectMany(p => p.shift)]);
 
     /// <summary>Number of latents.</summary>
     public int DSae => gamma.Length;
@@ -52,6 +65,12 @@ public sealed class DialChange
 
     /// <summary>d of a latent.</summary>
     public float Shift(int latent) => shift[latent];
+
+    /// <summary>The change of latents that lie one after the other, as one of so many.</summary>
+    internal DialChange Part(int first, int count) => new(gamma[first..(first + count)], shift[first..(first + count)]);
+
+    /// <summary>The change of some latents, as one of so many.</summary>
+    internal DialChange Of(IReadOnlyList<int> latents) => new([.. latents.Select(i => gamma[i])], [.. latents.Select(i => shift[i])]);
 
     /// <summary>The change of these latents alone; all others are at rest.</summary>
     public DialChange Only(IEnumerable<int> latents)

@@ -64,23 +64,29 @@ public sealed record DialEffects
     /// <summary>What became of each.</summary>
     public required DialWord[][] Words { get; init; }
 
+    /// <summary>Latents that fired on these tokens and no longer do, ascending. Their dials have no gradient any more.</summary>
+    public IReadOnlyList<int> Killed => [.. Enumerable.Range(0, Effect.Length).Where(i => DensityBefore[i] > 0 && DensityAfter[i] == 0)];
+
+    /// <summary>Latents that did not fire on these tokens and now do, ascending.</summary>
+    public IReadOnlyList<int> Born => [.. Enumerable.Range(0, Effect.Length).Where(i => DensityBefore[i] == 0 && DensityAfter[i] > 0)];
+
     /// <summary>Latents by effect, largest first, those at rest left out; among equals the lower index.</summary>
     public IReadOnlyList<int> Ranking(DialChange change) => [.. change.Changed.OrderByDescending(i => Effect[i])];
 
     /// <summary>Looks at texts.</summary>
-    /// <param name="seam">Model and SAE.</param>
+    /// <param name="seam">Model and SAE, whose dials alone are to turn (<see cref="DialSeam.Only"/>).</param>
     /// <param name="change">The dials.</param>
-    /// <param name="texts">Token sequences, one or more.</param>
+    /// <param name="texts">One or more; only tokens at which the dials act count.</param>
     /// <param name="cancellation">Stops between two texts.</param>
-    /// <exception cref="ArgumentException">There is no text.</exception>
-    public static DialEffects Measure(DialSeam seam, DialChange change, IReadOnlyList<int[]> texts, CancellationToken cancellation = default) =>
+    /// <exception cref="ArgumentException">There is no text, or none with a token at which the dials act.</exception>
+    public static DialEffects Measure(DialSeam seam, DialChange change, IReadOnlyList<SftExample> texts, CancellationToken cancellation = default) =>
         Of(seam, change, LatentActivity.Of(seam, change, texts, cancellation));
 
     internal static DialEffects Of(DialSeam seam, DialChange change, LatentActivity a)
     {
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
-        double[] norms = linalg.vector_norm(seam.Sae.WDec, dims: [1]).to(ScalarType.Float64).cpu().data<double>().ToArray();
+        double[] norms = linalg.vector_norm(seam.Turned.Single().Sae.WDec, dims: [1]).to(ScalarType.Float64).cpu().data<double>().ToArray();
         int[] all = [.. Enumerable.Range(0, change.DSae)];
         return new DialEffects
         {

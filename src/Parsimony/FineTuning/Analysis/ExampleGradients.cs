@@ -16,10 +16,10 @@ internal sealed class ExampleGradients : IDisposable
     private ExampleGradients(IObjective objective, IReadOnlyList<double[]> scores, Dictionary<int, (Tensor, Tensor)> byScore) =>
         (this.objective, Scores, this.byScore) = (objective, scores, byScore);
 
-    /// <summary>The scores at the same dials.</summary>
+    /// <summary>The scores at the same dials; NaN those of parts that were not asked for.</summary>
     public IReadOnlyList<double[]> Scores { get; }
 
-    /// <summary>One forward and one backward pass over all examples for each score. Memory: 8 bytes times examples times d_sae for each.</summary>
+    /// <summary>One forward pass over all examples for scores that share it, one backward pass for each. Memory: 8 bytes times examples times d_sae for each.</summary>
     /// <param name="seam">Model and SAE.</param>
     /// <param name="objective">What is differentiated.</param>
     /// <param name="change">Where.</param>
@@ -30,31 +30,32 @@ internal sealed class ExampleGradients : IDisposable
         DialSeam seam, IObjective objective, DialChange change, int batchSize, IEnumerable<int> parts, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        var wanted = parts.Select(p => objective.Parts[p].Score).ToHashSet();
+        int[] wanted = [.. parts.Select(p => objective.Parts[p].Score).Distinct()];
         int kinds = objective.Parts.Max(p => p.Score) + 1;
-        var scores = Enumerable.Range(0, kinds).Select(_ => new double[objective.Examples]).ToArray();
+        var scores = Enumerable.Range(0, kinds).Select(_ => Enumerable.Repeat(double.NaN, objective.Examples).ToArray()).ToArray();
         var found = new Dictionary<int, (Tensor Gamma, Tensor Shift)>();
-        var (scale, shift) = change.Tensors(seam.Sae.WDec.device);
-        for (int kind = 0; kind < kinds; kind++)
+        var (scale, shift) = change.Tensors(seam.Device);
+        var parted = wanted.ToDictionary(kind => kind, _ => (Gammas: new List<Tensor>(), Shifts: new List<Tensor>()));
+        foreach (int[] batch in Enumerable.Range(0, objective.Examples).Chunk(batchSize))
         {
-            List<Tensor> gammas = [], shifts = [];
-            foreach (int[] batch in Enumerable.Range(0, objective.Examples).Chunk(batchSize))
+            cancellation.ThrowIfCancellationRequested();
+            using var step = NewDisposeScope();
+            using var withGradient = enable_grad();
+            Tensor Each(Tensor dial) => dial.expand(batch.Length, 1, dial.size(0)).clone().requires_grad_();
+            var (c, d) = (Each(scale), Each(shift));
+            var dials = seam.WithEach(c, d);
+            var each = wanted.Length == 1 ? null : objective.Scores(batch, dials);
+            foreach (int kind in wanted)
             {
-                cancellation.ThrowIfCancellationRequested();
-                using var step = NewDisposeScope();
-                using var withGradient = set_grad_enabled(wanted.Contains(kind));
-                Tensor Each(Tensor dial) => dial.expand(batch.Length, 1, dial.size(0)).clone().requires_grad_(wanted.Contains(kind));
-                var (c, d) = (Each(scale), Each(shift));
-                var each = objective.Score(kind, batch, seam.WithEach(c, d));
-                double[] values = each.detach().cpu().data<double>().ToArray();
+                var score = each?[kind] ?? objective.Score(kind, batch, dials);
+                double[] values = score.detach().cpu().data<double>().ToArray();
                 for (int i = 0; i < batch.Length; i++) scores[kind][batch[i]] = values[i];
-                if (!wanted.Contains(kind)) continue;
-                var gradients = Gradients.Of(each.sum(), [c, d]);
-                gammas.Add(gradients[0].squeeze(1).cpu().MoveToOuterDisposeScope());
-                shifts.Add(gradients[1].squeeze(1).cpu().MoveToOuterDisposeScope());
+                var gradients = Gradients.Of(score.sum(), [c, d], keepGraph: kind != wanted[^1]);
+                parted[kind].Gammas.Add(gradients[0].squeeze(1).cpu().MoveToOuterDisposeScope());
+                parted[kind].Shifts.Add(gradients[1].squeeze(1).cpu().MoveToOuterDisposeScope());
             }
-            if (wanted.Contains(kind)) found[kind] = (cat(gammas).DetachFromDisposeScope(), cat(shifts).DetachFromDisposeScope());
         }
+        foreach (var (kind, (gammas, shifts)) in parted) found[kind] = (cat(gammas).DetachFromDisposeScope(), cat(shifts).DetachFromDisposeScope());
         return new ExampleGradients(objective, scores, found);
     }
 

@@ -19,12 +19,12 @@ public sealed record FeatureSimilarity
     public required double[] FiringJaccard { get; init; }
 
     /// <summary>Looks at texts.</summary>
-    /// <param name="seam">Model and SAE.</param>
+    /// <param name="seam">Model and SAE, whose dials alone are to turn (<see cref="DialSeam.Only"/>).</param>
     /// <param name="change">The dials.</param>
-    /// <param name="texts">Token sequences, one or more.</param>
+    /// <param name="texts">One or more; only tokens at which the dials act count.</param>
     /// <param name="topContexts">How many texts a list has at most, 1 or more.</param>
     /// <param name="cancellation">Stops between two texts.</param>
-    public static FeatureSimilarity Measure(DialSeam seam, DialChange change, IReadOnlyList<int[]> texts, int topContexts = 10, CancellationToken cancellation = default) =>
+    public static FeatureSimilarity Measure(DialSeam seam, DialChange change, IReadOnlyList<SftExample> texts, int topContexts = 10, CancellationToken cancellation = default) =>
         Of(LatentActivity.Of(seam, change, texts, cancellation), topContexts);
 
     internal static FeatureSimilarity Of(LatentActivity a, int topContexts)

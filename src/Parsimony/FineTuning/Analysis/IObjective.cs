@@ -23,7 +23,7 @@ public sealed record ObjectiveValue(double Total, IReadOnlyDictionary<string, do
 }
 
 /// <summary>
-/// What dials are for, as a deterministic function of c and d on fixed examples. The tap decides one or more scores of each example (its loss, the
+/// What dials are for, as a deterministic function of c and d on fixed examples. The dials decide one or more scores of each example (its loss, the
 /// log-probability of a continuation), the scores of all examples decide the parts. Since an example's scores depend on no other example, one backward
 /// pass gives the gradient of each, and every part's gradient is a sum of them with <see cref="Slopes"/>.
 /// </summary>
@@ -47,9 +47,15 @@ public interface IObjective
     /// <summary>A score of some examples.</summary>
     /// <param name="score">Which, from 0; those that the parts name.</param>
     /// <param name="examples">Indices of examples, one or more.</param>
-    /// <param name="tap">The model's seam; null is the plain model.</param>
-    /// <returns><c>[batch]</c>, float64, with the gradient of the tap, in the caller's scope.</returns>
-    Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap);
+    /// <param name="dials">What is in the model's seam.</param>
+    /// <returns><c>[batch]</c>, float64, with the gradient of the dials, in the caller's scope.</returns>
+    Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials);
+
+    /// <summary>All scores of some examples; those that share a pass may have it once.</summary>
+    /// <param name="examples">Indices of examples, one or more.</param>
+    /// <param name="dials">What is in the model's seam.</param>
+    /// <returns>One for each score, as <see cref="Score"/> gives them to the bit, with the gradient of the dials, in the caller's scope.</returns>
+    IReadOnlyList<Tensor> Scores(IReadOnlyList<int> examples, DialTap dials) => [.. Enumerable.Range(0, Parts.Max(p => p.Score) + 1).Select(score => Score(score, examples, dials))];
 
     /// <summary>What the parts come to.</summary>
     /// <param name="scores">For each score, its value for every example.</param>
@@ -58,6 +64,6 @@ public interface IObjective
 
     /// <summary>The derivative of a part, before its weight, by its score of each example.</summary>
     /// <param name="part">Index of the part.</param>
-    /// <param name="scores">For each score, its value for every example.</param>
+    /// <param name="scores">For each score, its value for every example; only the part's own is sure to be there.</param>
     double[] Slopes(int part, IReadOnlyList<double[]> scores);
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning.Analysis;
 
-/// <summary>Sums over the tokens of texts, for every latent without and with the dials: all that effects and similarities are made of.</summary>
+/// <summary>Sums over those tokens of texts at which dials act, for every latent without and with the dials: all that effects and similarities are made of.</summary>
 internal sealed class LatentActivity
 {
     private const long NumbersAtATime = 1 << 22; // of tokens * d_sae, float64
@@ -37,12 +37,12 @@ internal sealed class LatentActivity
     public required float[][] PeakAfter { get; init; }
 
     /// <summary>Runs over texts.</summary>
-    public static LatentActivity Of(DialSeam seam, DialChange change, IReadOnlyList<int[]> texts, CancellationToken cancellation)
+    public static LatentActivity Of(DialSeam seam, DialChange change, IReadOnlyList<SftExample> texts, CancellationToken cancellation)
     {
         if (texts.Count == 0) throw new ArgumentException("there is no text to look at; give one or more.", nameof(texts));
         using var noGradient = no_grad();
         using var outer = NewDisposeScope();
-        var sae = seam.Sae;
+        var sae = seam.Turned.Single().Sae;
         var (scale, shift) = change.Tensors(sae.WDec.device);
         var sums = zeros([12, sae.DSae], ScalarType.Float64);
         var (peakBefore, peakAfter) = (new float[texts.Count][], new float[texts.Count][]);
@@ -51,7 +51,7 @@ internal sealed class LatentActivity
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var x = seam.Prefixes.Batch([texts[text]]).Activation.reshape(-1, sae.DModel).to(sae.WDec.dtype);
+            var x = seam.Read(texts[text]);
             var (most, mostTuned) = (zeros(sae.DSae), zeros(sae.DSae));
             for (long from = 0; from < x.size(0); from += atATime)
             {
@@ -65,8 +65,9 @@ internal sealed class LatentActivity
                 sums.add_(stack([.. each.Select(e => e.sum(0, type: ScalarType.Float64))]));
             }
             (peakBefore[text], peakAfter[text]) = (most.data<float>().ToArray(), mostTuned.data<float>().ToArray());
-            tokens += texts[text].Length;
+            tokens += x.size(0);
         }
+        if (tokens == 0) throw new ArgumentException($"the dials act at no token of the texts: at the {seam.Positions.ToString().ToLowerInvariant()} alone. Give texts that have some.", nameof(texts));
         double[] Row(int i) => sums[i].data<double>().ToArray();
         var (sumF, sumG) = (sums[7], sums[8]);
         Tensor Spread(Tensor squares, Tensor sum) => (squares - sum * sum / tokens).clamp_min(0).sqrt();

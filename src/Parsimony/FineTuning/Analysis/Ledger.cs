@@ -7,7 +7,11 @@ namespace Parsimony.FineTuning.Analysis;
 /// <param name="ByScale">The part of the credit that is its scale's.</param>
 /// <param name="ByShift">The part that is its shift's.</param>
 /// <param name="Parts">What it has of each part's change, before the part's weight.</param>
-public sealed record LedgerEntry(int Latent, double Credit, double Share, double ByScale, double ByShift, IReadOnlyDictionary<string, double> Parts);
+public sealed record LedgerEntry(int Latent, double Credit, double Share, double ByScale, double ByShift, IReadOnlyDictionary<string, double> Parts)
+{
+    /// <summary>The latent's hook point, in a ledger of several; else null.</summary>
+    public string? Hook { get; init; }
+}
 
 /// <summary>The ledger as it is written down: the largest entries, and all others in one.</summary>
 public sealed record Ledger

@@ -47,12 +47,26 @@ public sealed class LossObjective : IObjective
     public IReadOnlyList<SftExample> Rows => examples;
 
     /// <inheritdoc/>
-    public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap)
+    public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials)
     {
         using var scope = NewDisposeScope();
-        SftExample[] rows = [.. examples.Select(i => this.examples[i])];
-        return (score == 0 ? seam.LogProbs(rows, tap, temperature: 1).neg() : seam.Kl(rows, tap)).MoveToOuterDisposeScope();
+        var rows = Of(examples);
+        var residual = seam.Residual(rows, dials);
+        return (score == 0 ? Loss(rows, residual) : seam.Kl(rows, residual)).MoveToOuterDisposeScope();
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Tensor> Scores(IReadOnlyList<int> examples, DialTap dials)
+    {
+        using var scope = NewDisposeScope();
+        var rows = Of(examples);
+        var residual = seam.Residual(rows, dials);
+        return [Loss(rows, residual).MoveToOuterDisposeScope(), seam.Kl(rows, residual).MoveToOuterDisposeScope()];
+    }
+
+    private SftExample[] Of(IReadOnlyList<int> these) => [.. these.Select(i => examples[i])];
+
+    private Tensor Loss(SftExample[] rows, Tensor residual) => seam.LogProbs(rows, residual, temperature: 1).neg();
 
     /// <inheritdoc/>
     public ObjectiveValue Combine(IReadOnlyList<double[]> scores, IReadOnlyList<int>? drawn = null)

@@ -8,20 +8,22 @@ namespace Parsimony.FineTuning.Analysis;
 internal static class ObjectiveScores
 {
     /// <summary>Every score of every example, without gradient.</summary>
-    public static IReadOnlyList<double[]> Scores(this IObjective objective, Tap? tap, int batchSize, CancellationToken cancellation)
+    public static IReadOnlyList<double[]> Scores(this IObjective objective, DialTap dials, int batchSize, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         using var noGradient = no_grad();
         int kinds = objective.Parts.Max(p => p.Score) + 1;
         var scores = Enumerable.Range(0, kinds).Select(_ => new double[objective.Examples]).ToArray();
         foreach (int[] batch in Enumerable.Range(0, objective.Examples).Chunk(batchSize))
-            for (int kind = 0; kind < kinds; kind++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            foreach (var (kind, each) in objective.Scores(batch, dials).Index())
             {
-                cancellation.ThrowIfCancellationRequested();
-                using var scope = NewDisposeScope();
-                double[] values = objective.Score(kind, batch, tap).cpu().data<double>().ToArray();
+                double[] values = each.cpu().data<double>().ToArray();
                 for (int i = 0; i < batch.Length; i++) scores[kind][batch[i]] = values[i];
             }
+        }
         return scores;
     }
 

@@ -54,11 +54,12 @@ public sealed class PreferenceObjective : IObjective
     public IReadOnlyList<SftExample> Rows => chosen;
 
     /// <inheritdoc/>
-    public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap)
+    public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials)
     {
         using var scope = NewDisposeScope();
-        if (score == 1) return seam.Kl([.. examples.Select(i => chosen[i])], tap).MoveToOuterDisposeScope();
-        Tensor Of(SftExample[] side) => seam.LogProbs([.. examples.Select(i => side[i])], tap, temperature: 1);
+        SftExample[] Those(SftExample[] side) => [.. examples.Select(i => side[i])];
+        if (score == 1) return seam.Kl(Those(chosen), seam.Residual(Those(chosen), dials)).MoveToOuterDisposeScope();
+        Tensor Of(SftExample[] side) => seam.LogProbs(Those(side), seam.Residual(Those(side), dials), temperature: 1);
         var apart = Of(chosen) - Of(rejected);                                                   // [batch]
         return (apart - tensor(examples.Select(i => reference[i]).ToArray(), device: apart.device)).MoveToOuterDisposeScope();
     }

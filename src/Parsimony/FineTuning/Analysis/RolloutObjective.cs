@@ -81,7 +81,12 @@ public sealed class RolloutObjective : IObjective
     public IReadOnlyList<SftExample> Rows => rows;
 
     /// <inheritdoc/>
-    public Tensor Score(int score, IReadOnlyList<int> examples, Tap? tap) => seam.LogProbs([.. examples.Select(i => rows[i])], tap, temperature);
+    public Tensor Score(int score, IReadOnlyList<int> examples, DialTap dials)
+    {
+        using var scope = NewDisposeScope();
+        SftExample[] these = [.. examples.Select(i => rows[i])];
+        return seam.LogProbs(these, seam.Residual(these, dials), temperature).MoveToOuterDisposeScope();
+    }
 
     /// <inheritdoc/>
     public ObjectiveValue Combine(IReadOnlyList<double[]> scores, IReadOnlyList<int>? drawn = null)

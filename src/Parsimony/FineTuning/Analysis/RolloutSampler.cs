@@ -30,12 +30,13 @@ public static class RolloutSampler
         using var outer = NewDisposeScope();
         int half = options.Continuations / 2;
         var (rows, groups, texts) = (new List<SftExample>(), new List<int>(), new List<RewardText>());
-        foreach (var tap in (Tap?[])[seam.Rest(), seam.With(tuned)])
+        foreach (var dials in (DialChange[])[DialChange.None(seam.DSae), tuned])
             for (int from = 0; from < half; from += options.BatchSize)
             {
                 using var scope = NewDisposeScope();
                 int[] which = [.. Enumerable.Range(from, Math.Min(options.BatchSize, half - from)).Select(i => i % prompts.Count)];
-                var rollout = Rollout.Draw(seam.Model, tap, [.. which.Select(i => prompts[i])], new SamplingOptions
+                RolloutPrompt[] asked = [.. which.Select(i => prompts[i])];
+                var rollout = Rollout.Draw(seam.Model, seam.WhileGenerating(dials, asked.Max(p => p.Tokens.Length)), asked, new SamplingOptions
                 {
                     MaxNewTokens = options.MaxNewTokens,
                     Temperature = options.Temperature,

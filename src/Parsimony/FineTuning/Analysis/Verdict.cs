@@ -15,8 +15,9 @@ internal static class Verdict
     {
         bool zeroInside = a.Change.Low <= 0 && a.Change.High >= 0, better = a.Change.Value > 0 == a.HigherIsBetter;
         string range = $"from {a.Reference.Total:0.0000} to {a.Tuned.Total:0.0000}, {a.Change.Value:+0.0000;-0.0000;0} (95 % interval {a.Change.Low:+0.0000;-0.0000;0} to {a.Change.High:+0.0000;-0.0000;0})";
-        return zeroInside ? $"The {a.Objective} went {range}: on these examples that cannot be told from no change."
-            : $"The {a.Objective} went {range}, for the {(better ? "better" : "worse")}.";
+        string the = a.Beside.Count == 0 ? "The" : $"With the dials at {string.Join(" and ", a.Beside)} as they are, the";
+        return zeroInside ? $"{the} {a.Objective} went {range}: on these examples that cannot be told from no change."
+            : $"{the} {a.Objective} went {range}, for the {(better ? "better" : "worse")}.";
     }
 
     private static string Movement(DialAnalysis a) =>

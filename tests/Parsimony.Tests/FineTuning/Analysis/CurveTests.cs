@@ -15,7 +15,7 @@ public sealed class CurveTests
         var (change, loss) = (SomeAnalysis.Change(), some.Loss());
         double reference = loss.Measure(some.Seam, DialChange.None(40), 8, default).Total, tuned = loss.Measure(some.Seam, change, 8, default).Total;
         Assert.Equal(reference, loss.Combine(loss.Scores(some.Seam.Rest(), 8, default)).Total);
-        var ranking = DialEffects.Measure(some.Seam, change, Some.Contexts()).Ranking(change);
+        var ranking = DialEffects.Measure(some.Seam, change, SomeAnalysis.Texts()).Ranking(change);
         var curves = KeepDropCurves.Measure(some.Seam, change, loss, ranking, ranking, draws: 3);
         Assert.Equal([0, 1, 2, 5, 10, 20, 32], curves.Points.Select(p => p.Features));
         Assert.Equal((reference, tuned), (curves.Points[0].Keep.Total, curves.Points[0].Drop.Total));

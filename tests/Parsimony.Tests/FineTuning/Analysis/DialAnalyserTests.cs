@@ -17,7 +17,7 @@ public sealed class DialAnalyserTests : IDisposable
     {
         Change = change,
         Objective = some.Loss(10),
-        Texts = Some.Contexts(6),
+        Texts = SomeAnalysis.Texts(6),
         LearntFrom = new LossObjective(some.Seam, SomeAnalysis.Examples(8, seed: 9), "training loss"),
         Nulls = [SomeAnalysis.Change(0.3), SomeAnalysis.Change(0.2)],
         HeldOutText = new LossObjective(some.Seam, SomeAnalysis.Examples(4, seed: 31)),
@@ -155,7 +155,7 @@ public sealed class DialAnalyserTests : IDisposable
         for (int step = 0; step < 30; step++)
         {
             using var scope = NewDisposeScope();
-            var (scale, shift) = some.Gradient(change, tap => objective.Score(0, [.. Enumerable.Range(0, objective.Examples)], tap).sum() / targets);
+            var (scale, shift) = some.Gradient(change, tap => objective.Score(0, [.. Enumerable.Range(0, objective.Examples)], _ => tap).sum() / targets);
             var (c, d) = change.Tensors();
             change = DialChange.Of(c - tensor(scale).to(ScalarType.Float32), d - tensor(shift).to(ScalarType.Float32));
         }

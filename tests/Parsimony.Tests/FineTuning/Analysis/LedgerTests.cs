@@ -51,7 +51,7 @@ public sealed class LedgerTests
         var (change, loss) = (SomeAnalysis.Change(), some.Loss());
         int[] rest = [.. Enumerable.Range(0, SomeAnalysis.AtRest)];
         var ledger = PathAttribution.Of(some.Seam, change, loss);
-        var effects = DialEffects.Measure(some.Seam, change, Some.Contexts());
+        var effects = DialEffects.Measure(some.Seam, change, SomeAnalysis.Texts());
         var statistics = FeatureStatistics.Measure(some.Seam, change, loss);
         var single = LeaveOneOut.Measure(some.Seam, change, loss, rest);
         Assert.All(rest, i => Assert.Equal((0.0, 0.0, 0.0, 0.0, 1.0, 1.0), (ledger.ByScale[i], ledger.ByShift[i], effects.Effect[i], statistics.T[i], statistics.P[i], statistics.Q[i])));
@@ -75,11 +75,11 @@ public sealed class LedgerTests
         for (int part = 0; part < 2; part++)
         {
             var (gamma, shift) = each.Of(part);
-            var (scale, moved) = some.Gradient(change, tap => loss.Score(part, [0, 1, 2, 3, 4, 5], tap).sum() / targets);
+            var (scale, moved) = some.Gradient(change, tap => loss.Score(part, [0, 1, 2, 3, 4, 5], _ => tap).sum() / targets);
             Close(scale, gamma.Doubles());
             Close(moved, shift.Doubles());
         }
-        var (first, _) = some.Gradient(change, tap => loss.Score(0, [2], tap).sum() / targets);
+        var (first, _) = some.Gradient(change, tap => loss.Score(0, [2], _ => tap).sum() / targets);
         Close(first, each.Total().Gamma[2].Doubles());
     }
 

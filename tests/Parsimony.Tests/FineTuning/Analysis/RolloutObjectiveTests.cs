@@ -59,7 +59,7 @@ public sealed class RolloutObjectiveTests : IDisposable
         double[] Probabilities(double dose)
         {
             var tokens = tensor(SomePolicy.Prompts(1)[0].Tokens.Select(id => (long)id).ToArray()).unsqueeze(0);
-            return some.Seam.Model.Forward(tokens, some.Seam.With(change.Along(dose)), lastOnly: true)[0, 0].to(ScalarType.Float64).softmax(-1).Doubles();
+            return some.Seam.Model.Forward(tokens, some.Seam.With(change.Along(dose))([]), lastOnly: true)[0, 0].to(ScalarType.Float64).softmax(-1).Doubles();
         }
     }
 

@@ -25,12 +25,12 @@ public sealed class SimilarityTests
         {
             for (int i = 0; i < c.Length; i++) c[i] = 0.2f + 0.1f * i;
         });
-        var similarity = FeatureSimilarity.Measure(some.Seam, scaled, Some.Contexts(8), topContexts: 3);
+        var similarity = FeatureSimilarity.Measure(some.Seam, scaled, SomeAnalysis.Texts(8), topContexts: 3);
         Assert.All(similarity.Pearson, r => Assert.Equal(1, r, 1e-9));
         Assert.All(similarity.ContextJaccard, j => Assert.Equal(1, j));
         Assert.All(similarity.FiringRatio, r => Assert.Equal(1, r));
         Assert.All(similarity.FiringJaccard, j => Assert.Equal(1, j));
-        var shifted = FeatureSimilarity.Measure(some.Seam, Change((_, d) => Array.Fill(d, -0.3f)), Some.Contexts(8));
+        var shifted = FeatureSimilarity.Measure(some.Seam, Change((_, d) => Array.Fill(d, -0.3f)), SomeAnalysis.Texts(8));
         Assert.All(shifted.Pearson.Where(double.IsFinite), r => Assert.InRange(r, -1, 0.99999));
         Assert.All(shifted.FiringRatio, r => Assert.True(r <= 1));
     }
@@ -40,9 +40,9 @@ public sealed class SimilarityTests
     {
         using var some = new SomeAnalysis();
         using var scope = NewDisposeScope();
-        var (change, texts) = (SomeAnalysis.Change(), Some.Contexts(4));
-        var x = cat([.. texts.Select(t => some.Seam.Prefixes.Batch([t]).Activation.reshape(-1, 16))]);
-        var z = some.Seam.Sae.PreActivations(x);
+        var (change, texts) = (SomeAnalysis.Change(), SomeAnalysis.Texts(4));
+        var x = cat([.. texts.Select(t => some.Seam.Prefixes.Batch([t.Tokens]).Activation.reshape(-1, 16))]);
+        var z = some.Seam.Turned[0].Sae.PreActivations(x);
         var (c, d) = change.Tensors();
         double[][] f = Columns(z.relu()), g = Columns((z * c + d).relu());
         var similarity = FeatureSimilarity.Measure(some.Seam, change, texts);
@@ -62,7 +62,7 @@ public sealed class SimilarityTests
     public void What_became_of_a_latent_is_said_in_words()
     {
         using var some = new SomeAnalysis();
-        var texts = Some.Contexts(8);
+        var texts = SomeAnalysis.Texts(8);
         var dense = DialEffects.Measure(some.Seam, DialChange.None(40), texts);
         int[] firing = [.. Enumerable.Range(0, 40).Where(i => dense.DensityBefore[i] is > 0.2 and < 0.8).Take(9)];
         var change = Change((c, d) =>

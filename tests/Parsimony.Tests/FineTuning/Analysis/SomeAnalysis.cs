@@ -13,10 +13,12 @@ namespace Parsimony.Tests.FineTuning.Analysis;
 /// <summary>A tiny model with an SAE in it, dials of which the first eight latents are at rest, and things to analyse them for.</summary>
 internal sealed class SomeAnalysis : IDisposable
 {
-    public const int AtRest = 8;
+    public const int AtRest = 8, SecondDSae = 24;
+
+    public static readonly HookPoint Second = new(2, HookSite.MlpOut);
 
     private readonly Transformer model;
-    private readonly StandardSae sae = TinySae.Random();
+    private readonly StandardSae sae = TinySae.Random(), second = TinySae.Random(dSae: SecondDSae, seed: 12);
     private readonly PrefixCache prefixes;
 
     public SomeAnalysis(SpliceMode mode = SpliceMode.Delta, int vocabulary = 40)
@@ -24,9 +26,24 @@ internal sealed class SomeAnalysis : IDisposable
         model = SomePolicy.Model(vocabulary);
         prefixes = new PrefixCache(model, TinySae.At, 1 << 24);
         Seam = new DialSeam(prefixes, sae, mode);
+        Both = new DialSeam(prefixes, [new(Second, second), new(TinySae.At, sae)], mode);
+        SecondAlone = new DialSeam(prefixes, [new(Second, second)], mode);
     }
 
     public DialSeam Seam { get; }
+
+    /// <summary>The same SAE, and another one layer above it.</summary>
+    public DialSeam Both { get; }
+
+    /// <summary>The one above by itself.</summary>
+    public DialSeam SecondAlone { get; }
+
+    /// <summary>Dials of the one above, away from rest.</summary>
+    public static DialChange SecondChange(double size = 1)
+    {
+        using var scope = NewDisposeScope();
+        return DialChange.Of(1 + Drawn.Normal(4, SecondDSae) * 0.3, Drawn.Normal(5, SecondDSae) * 0.1).Along(size);
+    }
 
     /// <summary>Away from rest, but for the first eight.</summary>
     public static DialChange Change(double size = 1)
@@ -35,6 +52,9 @@ internal sealed class SomeAnalysis : IDisposable
         using var dials = SomePolicy.Dials();
         return DialChange.Of(dials.Scale(), dials.Shift()).Without(Enumerable.Range(0, AtRest)).Along(size);
     }
+
+    /// <summary>Texts without a prompt.</summary>
+    public static List<SftExample> Texts(int count = 6) => [.. Some.Contexts(count).Select(tokens => new SftExample(tokens, 1))];
 
     /// <summary>Examples of different lengths, with and without a prompt.</summary>
     public static List<SftExample> Examples(int count = 6, int seed = 5) =>
@@ -56,6 +76,7 @@ internal sealed class SomeAnalysis : IDisposable
     {
         prefixes.Dispose();
         sae.Dispose();
+        second.Dispose();
         model.Dispose();
     }
 }
