@@ -44,7 +44,26 @@ internal static class BenchCommand
         bench.Add(CliCommand.Create<IndexBenchOptions>(
             "index", "Times the making of a feature index beside the plain harvest of the same activations, and tells its size.", RunIndex,
             ["parsimony bench index --json", "parsimony bench index --d-sae 131072 --density 0.0005 --tokens 2048 --neighbours 0 --rounds 1"]));
+        bench.Add(CliCommand.Create<ExplorerBenchOptions>(
+            "explore", "Times the explorer over HTTP: pages, lists, prompts, texts as they are written, and many pages at once.", RunExplore,
+            ["parsimony bench explore --json", "parsimony bench explore --d-sae 131072 --density 0.0005 --tokens 4096"]));
         return bench;
+    }
+
+    private static object RunExplore(ExplorerBenchOptions options, Terminal terminal)
+    {
+        options.Validated();
+        using var model = LoadedModel.Open(null);
+        var contexts = model.Pack(Path.Combine(model.Folder, "corpus.txt"), new(), 128, options.Tokens / 128);
+        ExplorerBenchRow row;
+        using (var progress = terminal.Progress("bench explore", options.Rounds + 1L, "rounds"))
+            row = ExplorerBench.Measure(model.Model, model.Tokenizer, contexts, options, round => progress.Report(round), terminal.Interrupted).GetAwaiter().GetResult();
+        terminal.Table(["start ms#", "feature ms#", "list ms#", "prompt ms#", "generation ratio#", "tokens/s#", "loaded: prompt ms#", "page ms#", "tokens/s#", "last/first#", "foreign#"],
+        [
+            [Text(row.StartMilliseconds, "0"), Text(row.FeaturePageMilliseconds, "0.0"), Text(row.ListMilliseconds, "0.0"), Text(row.PromptMilliseconds, "0"), Text(row.GenerationRatio, "0.00"), Progress.Amount(row.GenerationTokensPerSecond),
+                Text(row.LoadedPromptMilliseconds, "0"), Text(row.LoadedPageMilliseconds, "0"), Progress.Amount(row.LoadedTokensPerSecond), Text(row.FairnessRatio, "0.00"), Text(row.ForeignLoad, "0 %")],
+        ]);
+        return row;
     }
 
     private static object RunFinetune(FinetuneBenchOptions options, Terminal terminal)
