@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Parsimony.Exploration.Index;
 using Parsimony.Models;
@@ -42,34 +41,16 @@ public sealed class SyntheticRunTests(Browser browser)
     }
 
     [Fact]
-    public async Task Of_131072_latents_the_list_comes_within_300_ms_and_a_feature_within_150()
+    public async Task Of_131072_latents_a_screenful_is_sent_and_every_one_is_found()
     {
         await using var run = await SyntheticRun.Start(131_072, _ => Some.Contexts(), vocabulary: 40);
         var index = run.Explored.Index!;
         Assert.Equal(131_072, index.DSae);
-        async Task<double> Best(params string[] paths) // the machine may have other work: the best of several; every address is another query, so that none is answered from what is kept
-        {
-            double best = double.PositiveInfinity;
-            foreach (string path in paths)
-            {
-                var clock = Stopwatch.StartNew();
-                using var answer = await run.Http.GetAsync(new Uri(path, UriKind.Relative));
-                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-                await answer.Content.ReadAsByteArrayAsync();
-                best = Math.Min(best, clock.Elapsed.TotalMilliseconds);
-                TestContext.Current.TestOutputHelper?.WriteLine($"{path}: {clock.Elapsed.TotalMilliseconds:0} ms");
-            }
-            return best;
-        }
-        string token = run.Explored.Tokenizer!.Display(index.PeakToken[index.Ranked(IndexColumn.Density)[0]]);
-        double list = await Best("/features", "/features?sort=density", "/features?sort=max", "/features?sort=mean", "/features?sort=density&descending=false", "/features?sort=max&alive=true", "/features?min_density=0.01&sort=mean");
-        double search = await Best($"/features?query=tok:{Uri.EscapeDataString(token)}", $"/features?query=out:{Uri.EscapeDataString(token)}&sort=max", $"/features?query=out:{Uri.EscapeDataString(token)}&sort=mean");
-        double feature = await Best([.. Enumerable.Range(0, 12).Select(i => $"/features/{1000 * i}")]);
-        double sae = await Best("/sae", "/sae", "/sae");
-        TestContext.Current.TestOutputHelper?.WriteLine($"131,072 latents: list {list:0} ms, search {search:0} ms, feature {feature:0} ms, SAE {sae:0} ms");
-        Assert.InRange(list, 0, 300);
-        Assert.InRange(search, 0, 500);
-        Assert.InRange(feature, 0, 150);
+        async Task<string> Get(string path) => await run.Http.GetStringAsync(new Uri(path, UriKind.Relative));
+        Assert.InRange((await Get("/features?sort=density")).Length, 1, 200_000); // not all of them in one page
+        Assert.Contains("Latent 131071", await Get("/features/131071"), StringComparison.Ordinal);
+        Assert.Contains("\"latent\":131071", (await Get("/api/features?query=%23131071")).Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.InRange((await Get("/sae")).Length, 1, 2_000_000); // its scatter is thinned
     }
 
     [Fact]

@@ -70,7 +70,8 @@ internal static class ExploreCommand
             throw new IOException($"it is not possible to listen on {options.Address}:{options.Port}: {e.Message}. Choose others with --address and --port.", e);
         }
         string address = ExplorerServer.AddressOf(app);
-        terminal.Say($"{address}   (Ctrl-C ends it)");
+        if (terminal.Json) terminal.Note([address]);
+        else terminal.Say($"{address}   (Ctrl-C ends it)");
         terminal.Interrupted.WaitHandle.WaitOne();
         app.StopAsync(new CancellationTokenSource(TimeSpan.FromSeconds(2)).Token).GetAwaiter().GetResult();
         ((IAsyncDisposable)app).DisposeAsync().AsTask().GetAwaiter().GetResult();
