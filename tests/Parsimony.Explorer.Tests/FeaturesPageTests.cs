@@ -45,7 +45,7 @@ public sealed class FeaturesPageTests(DemoRun run, Browser browser)
     public async Task Filters_let_through_what_they_say()
     {
         float middle = Index.Density.ToArray().Order().ElementAt(Index.DSae / 2);
-        int[] listed = await Listed(FormattableString.Invariant($"min_density={middle:R}&max_density=0.5&alive=true&sort=latent"));
+        int[] listed = await Listed(FormattableString.Invariant($"min_density={(double)middle:R}&max_density=0.5&alive=true&sort=latent"));
         Assert.Equal([.. Enumerable.Range(0, Index.DSae).Where(i => Index.Density[i] >= (double)middle && Index.Density[i] <= 0.5 && Index.Fired[i] > 0)], listed);
         Assert.NotEmpty(listed);
     }

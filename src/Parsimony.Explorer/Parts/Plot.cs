@@ -12,6 +12,7 @@ public sealed class Plot
     private readonly (double Low, double High) x, y;
     private readonly bool logX, logY;
     private readonly double width, height;
+    private bool hasLinks;
 
     /// <summary>An empty picture.</summary>
     /// <param name="x">Ends of the horizontal axis, the lower first; above 0 on a logarithmic one.</param>
@@ -79,7 +80,8 @@ public sealed class Plot
         {
             if (!IsInside(p.X, p.Y)) continue;
             string dot = $"<circle class=\"dot {style}\" cx=\"{N(X(p.X))}\" cy=\"{N(Y(p.Y))}\" r=\"{N(radius)}\"{(p.Tip is null ? "" : $" data-tip=\"{Html.Escape(p.Tip)}\"")}/>";
-            drawing.Append(p.Href is null ? dot : $"<a href=\"{Html.Escape(p.Href)}\" tabindex=\"-1\">{dot}</a>");
+            drawing.Append(p.Href is null ? dot : $"<a href=\"{Html.Escape(p.Href)}\" tabindex=\"-1\" aria-label=\"{Html.Escape(p.Tip)}\">{dot}</a>");
+            hasLinks |= p.Href is not null;
         }
         return this;
     }
@@ -101,7 +103,7 @@ public sealed class Plot
 
     /// <summary>The picture.</summary>
     /// <param name="alt">What a reader who cannot see it should know.</param>
-    public string ToSvg(string alt) => $"<svg viewBox=\"0 0 {N(width)} {N(height)}\" role=\"img\" aria-label=\"{Html.Escape(alt)}\">{axes}{drawing}</svg>";
+    public string ToSvg(string alt) => $"<svg viewBox=\"0 0 {N(width)} {N(height)}\" role=\"{(hasLinks ? "group" : "img")}\" aria-label=\"{Html.Escape(alt)}\">{axes}{drawing}</svg>";
 
     private bool IsInside(double px, double py) => double.IsFinite(px) && double.IsFinite(py) && px >= x.Low && px <= x.High && py >= y.Low && py <= y.High && (!logX || px > 0) && (!logY || py > 0);
 

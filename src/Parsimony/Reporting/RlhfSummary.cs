@@ -44,7 +44,7 @@ public sealed record RlhfSummary
     public required IReadOnlyDictionary<string, double[]> Intervals { get; init; }
 
     /// <summary>Exact KL from the tuned model to the one at rest, nats per continuation; an upper bound of best_of_n.</summary>
-    public required double? Kl { get; init; }
+    public double? Kl { get; init; }
 
     /// <summary>exp(loss) on a text that was not learned from, before; null without one.</summary>
     public double? PerplexityBefore { get; init; }

@@ -35,6 +35,28 @@ public sealed class RunReportTests
         File.Delete(path);
     }
 
+    // What is null is left out of the file, so it must not be demanded when the file is read.
+    [Fact]
+    public void Nothing_that_may_be_null_is_demanded_when_a_report_is_read()
+    {
+        var seen = new HashSet<Type>();
+        var demanded = new List<string>();
+        void Walk(Type type)
+        {
+            if (!seen.Add(type)) return;
+            var info = Parsimony.Files.Json.Options.GetTypeInfo(type);
+            foreach (var inner in new[] { info.ElementType, info.KeyType }.OfType<Type>()) Walk(inner);
+            foreach (var property in info.Properties)
+            {
+                if (property.IsRequired && (Nullable.GetUnderlyingType(property.PropertyType) is not null || (!property.PropertyType.IsValueType && property.IsGetNullable))) demanded.Add($"{type.Name}.{property.Name}");
+                Walk(Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType);
+            }
+        }
+        Walk(typeof(RunReport));
+        Assert.Empty(demanded);
+        Assert.True(seen.Count > 20);
+    }
+
     [Fact]
     public void What_a_run_did_not_do_is_not_in_the_file()
     {

@@ -15,7 +15,7 @@ public sealed record KeepDropCurves
     public required IReadOnlyList<KeepDropPoint> Points { get; init; }
 
     /// <summary>The fewest features of a point whose dials alone bring nine tenths of the change of the objective; null where no point does, or nothing changed.</summary>
-    public required int? NineTenthsAt { get; init; }
+    public int? NineTenthsAt { get; init; }
 
     /// <summary>Measures.</summary>
     /// <param name="seam">Model and SAE.</param>
