@@ -1,7 +1,7 @@
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
-using System.Security.Cryptography;
 using Parsimony.Reporting;
 
 namespace Parsimony.Explorer;

@@ -1,7 +1,7 @@
-using Parsimony.Explorer.Model;
-using Parsimony.Explorer.Runs;
 using Parsimony.Exploration.Index;
 using Parsimony.Exploration.Labels;
+using Parsimony.Explorer.Model;
+using Parsimony.Explorer.Runs;
 using Parsimony.Reporting;
 using Parsimony.Tokens;
 

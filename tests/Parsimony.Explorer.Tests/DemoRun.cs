@@ -1,6 +1,6 @@
+using Microsoft.AspNetCore.Builder;
 using Parsimony.Cli;
 using Parsimony.Cli.Commands;
-using Microsoft.AspNetCore.Builder;
 using Xunit;
 
 [assembly: AssemblyFixture(typeof(Parsimony.Explorer.Tests.DemoRun))]

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Text.Json;
-using Parsimony.Explorer.Features;
 using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Features;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;

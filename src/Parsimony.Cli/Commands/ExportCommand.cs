@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.ComponentModel;
 using Parsimony.Cli.Runs;
-using Parsimony.Explorer.Exporting;
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Exporting;
 using Parsimony.Files;
 using Parsimony.Reporting;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Parsimony.Explorer.Parts;
 using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Parts;
 using Parsimony.Reporting;
 
 namespace Parsimony.Explorer.Features;

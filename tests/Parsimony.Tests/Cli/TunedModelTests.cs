@@ -166,8 +166,14 @@ public sealed class TunedModelTests : IDisposable
         string sweep = folder.File("sweep.json");
         File.WriteAllText(sweep, JsonSerializer.Serialize(new
         {
-            model, text, adapter, sequence_length = 32, @out = folder.File("sweep"), buffer = new { batch_tokens = 128 },
-            sae = new { training_tokens = 640, d_sae = 24 }, grid = new { seed = new[] { 0, 1 } },
+            model,
+            text,
+            adapter,
+            sequence_length = 32,
+            @out = folder.File("sweep"),
+            buffer = new { batch_tokens = 128 },
+            sae = new { training_tokens = 640, d_sae = 24 },
+            grid = new { seed = new[] { 0, 1 } },
             evaluate = new { text, sequence_length = 32, max_contexts = 4, layer_sweep = false },
         }));
         var row = Json("train", sweep, "--json").EnumerateArray().First();

@@ -1,7 +1,7 @@
 using Parsimony.Exploration;
 using Parsimony.Exploration.Labels;
-using Parsimony.Tokens;
 using Parsimony.Tests.Tokens;
+using Parsimony.Tokens;
 using Xunit;
 
 namespace Parsimony.Tests.Exploration.Labels;
