@@ -56,12 +56,12 @@ public sealed class CompareTests(DemoRun run)
         var index = run.Explored.Index!;
         int latent = index.Ranked(IndexColumn.Density)[0];
         var z = index.Histogram(latent);
-        Assert.Equal(0, PredictedChange.Of(z, 1, 0));
+        Assert.Equal(0, z.Moved(1, 0));
         double mean = z.Mean(1, 0).Value;
-        Assert.Equal(mean, PredictedChange.Of(z, 2, 0), 0.1 * mean);       // f' - f = f; a bin's tokens are taken to lie in its middle
-        Assert.Equal(mean, PredictedChange.Of(z, 0, 0), 0.1 * mean);       // off
-        Assert.Contains(Parsimony.FineTuning.Analysis.DialWord.Louder, PredictedChange.Words(z, 2, 0));
-        Assert.Equal([Parsimony.FineTuning.Analysis.DialWord.Off], PredictedChange.Words(z, 0, 0));
+        Assert.Equal(mean, z.Moved(2, 0), 0.1 * mean);       // f' - f = f; a bin's tokens are taken to lie in its middle
+        Assert.Equal(mean, z.Moved(0, 0), 0.1 * mean);       // off
+        Assert.Contains(Parsimony.FineTuning.Analysis.DialWord.Louder, Parsimony.Exploration.DialPrediction.Of(z, 2, 0).Words);
+        Assert.Equal([Parsimony.FineTuning.Analysis.DialWord.Off], Parsimony.Exploration.DialPrediction.Of(z, 0, 0).Words);
         var (_, before, after) = HistogramView.Of(z, 0.5, 0.1);
         Assert.Equal(1, before.Sum(), 1e-6);
         Assert.Equal(1, after.Sum(), 1e-6);

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Features;
 using Parsimony.FineTuning.Analysis;
 using Parsimony.Reporting;
 
@@ -108,7 +110,7 @@ public sealed record Comparison
     {
         var singles = a.LeaveOneOut.Features.ToDictionary(f => f.Latent);
         return [.. a.Features.Select(f => new ComparedFeature(f.Latent, f.Scale, f.Shift, f.Effect, f.EffectShare, f.ThresholdShift, f.DensityBefore, f.DensityAfter,
-            [.. f.Words.Select(PredictedChange.Text)], TopToken(explored, f.Latent))
+            [.. f.Words.Select(Words.Brief)], TopToken(explored, f.Latent))
         {
             T = f.T,
             Q = f.Q,
@@ -121,14 +123,14 @@ public sealed record Comparison
 
     private static IReadOnlyList<ComparedFeature> Estimated(Explored explored, AdapterValues dials, int[] changed, FeatureIndex? index)
     {
-        var effects = changed.Select(i => index is null ? Math.Abs(dials.Scale[i] - 1) + Math.Abs(dials.Shift[i]) : PredictedChange.Of(index.Histogram(i), dials.Scale[i], dials.Shift[i])).ToArray();
+        var predicted = changed.Select(i => index is null ? null : DialPrediction.Of(index.Histogram(i), dials.Scale[i], dials.Shift[i])).ToArray();
+        var effects = changed.Zip(predicted, (i, p) => p?.Moved ?? Math.Abs(dials.Scale[i] - 1) + Math.Abs(dials.Shift[i])).ToArray();
         double sum = effects.Sum();
-        return [.. changed.Zip(effects, (i, effect) =>
+        return [.. changed.Select((i, n) =>
         {
             double c = dials.Scale[i], d = dials.Shift[i];
-            var z = index?.Histogram(i);
-            return new ComparedFeature(i, c, d, effect, sum == 0 ? 0 : effect / sum, c == 0 ? double.NaN : d == 0 ? 0 : -d / c, z?.Density(1, 0).Value, z?.Density(c, d).Value,
-                z is null ? [] : [.. PredictedChange.Words(z, c, d).Select(PredictedChange.Text)], TopToken(explored, i));
+            return new ComparedFeature(i, c, d, effects[n], sum == 0 ? 0 : effects[n] / sum, c == 0 ? double.NaN : d == 0 ? 0 : -d / c, index?.Histogram(i).Density(1, 0).Value, predicted[n]?.Density,
+                [.. predicted[n]?.Words.Select(Words.Brief) ?? []], TopToken(explored, i));
         }).OrderByDescending(f => f.Effect).ThenBy(f => f.Latent)];
     }
 

@@ -44,6 +44,6 @@ public sealed record Trajectories(IReadOnlyList<long> Steps, IReadOnlyList<Traje
         var (scale, shift) = file.Row(at, file.Steps.Count - 1);
         var index = explored.Index is { } there && there.DSae == scale.Length ? there : null;
         return [.. Enumerable.Range(0, scale.Length).Where(i => scale[i] != 1 || shift[i] != 0)
-            .OrderByDescending(i => index is null ? Math.Abs(scale[i] - 1) + Math.Abs(shift[i]) : PredictedChange.Of(index.Histogram(i), scale[i], shift[i])).Take(most)];
+            .OrderByDescending(i => index is null ? Math.Abs(scale[i] - 1) + Math.Abs(shift[i]) : index.Histogram(i).Moved(scale[i], shift[i])).Take(most)];
     }
 }

@@ -23,4 +23,12 @@ public static class Words
         DialWord.Barely => "hardly changed",
         _ => word.ToString().ToLowerInvariant(),
     };
+
+    /// <summary>The same as short as a table wants it.</summary>
+    public static string Brief(DialWord word) => word switch
+    {
+        DialWord.AlwaysOn or DialWord.Barely => Of(word),
+        DialWord.Silent => "silent on this text",
+        _ => word.ToString().ToLowerInvariant(),
+    };
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Components;
 using Microsoft.JSInterop;
+using Parsimony.Evaluation;
 using Parsimony.Explorer.Comparing;
 using Parsimony.Explorer.Model;
 using Parsimony.Explorer.Steering;
@@ -187,12 +188,7 @@ public sealed partial class SteerLive
 
     private float Maximum(int latent) => Explored.IndexOrFault().Max[latent] is > 0 and var max ? max : 1;
 
-    private double DistinctPairs(int side)
-    {
-        int[] ids = [.. texts[side].Select(t => t.Id)];
-        var pairs = ids.Zip(ids.Skip(1)).ToList();
-        return (double)pairs.Distinct().Count() / pairs.Count;
-    }
+    private double DistinctPairs(int side) => DistinctNgrams.Of([[.. texts[side].Select(t => t.Id)]], 2);
 
     private async Task WriteAddress()
     {

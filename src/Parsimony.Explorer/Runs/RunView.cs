@@ -13,6 +13,7 @@ public sealed class RunView(string folder)
     public static readonly TimeSpan StillRunning = TimeSpan.FromSeconds(60);
 
     private (DateTime Written, string Sha256)? sae;
+    private Reading? reading;
 
     /// <summary>The folder's name.</summary>
     public string Name => Path.GetFileName(folder);
@@ -20,29 +21,13 @@ public sealed class RunView(string folder)
     internal RunFolder Files { get; } = RunFolder.At(folder);
 
     /// <summary>The options of every command that worked here; empty where there are none, or the file is damaged.</summary>
-    public JsonObject Config => Read("config.json", path => Json.ParseObject(File.ReadAllText(path), path)) ?? [];
+    public JsonObject Config => Read(Path.Combine(folder, "config.json"), path => Json.ParseObject(File.ReadAllText(path), path), out _) ?? [];
 
     /// <summary>What was found out so far; null where there is no report, or one of another version, which <see cref="ReportFault"/> says.</summary>
-    public RunReport? Report => Read("report.json", RunReport.Load);
+    public RunReport? Report => Latest().Report;
 
     /// <summary>Why there is no report; null where there is one.</summary>
-    public string? ReportFault
-    {
-        get
-        {
-            string path = Path.Combine(folder, "report.json");
-            if (!File.Exists(path)) return "nothing was evaluated yet: 'parsimony evaluate' and 'parsimony report' do that.";
-            try
-            {
-                RunReport.Load(path);
-                return null;
-            }
-            catch (Exception e) when (e is IOException or InvalidDataException)
-            {
-                return e.Message;
-            }
-        }
-    }
+    public string? ReportFault => Latest().Fault;
 
     /// <summary>When something was last logged.</summary>
     public DateTime Changed => Logs().Values.Append(Path.Combine(folder, "config.json")).Where(File.Exists).Select(File.GetLastWriteTimeUtc).DefaultIfEmpty().Max();
@@ -73,16 +58,29 @@ public sealed class RunView(string folder)
         ["rlhf"] = Path.Combine(Files.Rlhf, "metrics.jsonl"),
     };
 
-    private T? Read<T>(string file, Func<string, T> read) where T : class
+    // A page asks for the report many times: it is read again only when it was written again.
+    private Reading Latest()
     {
-        string path = Path.Combine(folder, file);
+        string path = Path.Combine(folder, "report.json");
+        var written = File.GetLastWriteTimeUtc(path);
+        if (reading is { } known && known.Written == written) return known;
+        var report = Read(path, RunReport.Load, out string? fault);
+        return reading = new(written, report, report is not null ? null : fault ?? "nothing was evaluated yet: 'parsimony evaluate' and 'parsimony report' do that.");
+    }
+
+    private static T? Read<T>(string path, Func<string, T> read, out string? fault) where T : class
+    {
+        fault = null;
         try
         {
             return File.Exists(path) ? read(path) : null;
         }
         catch (Exception e) when (e is IOException or InvalidDataException)
         {
+            fault = e.Message;
             return null;
         }
     }
+
+    private sealed record Reading(DateTime Written, RunReport? Report, string? Fault);
 }
