@@ -45,10 +45,19 @@ internal static unsafe partial class LibtorchAbi
     public static void Parallel(long count, long grain, delegate* unmanaged<long, long, void*, void> range, void* context) =>
         Ensure(torch_parallel_for(0, count, grain, range, context), "run a kernel on its threads");
 
+    /// <summary>libtorch's own version, such as <c>2.10</c>; TorchSharp's <c>__version__</c> is the one that it was made for.</summary>
+    public static string Version => VersionText(aoti_torch_abi_version());
+
+    /// <summary>Major and minor of the number that <c>aoti_torch_abi_version</c> gives.</summary>
+    public static string VersionText(ulong version) => $"{version >> 56}.{(version >> 48) & 255}";
+
     private static void Ensure(int code, string what)
     {
         if (code != 0) throw new InvalidOperationException($"libtorch could not {what}; it says why on standard error.");
     }
+
+    [LibraryImport(Library)]
+    private static partial ulong aoti_torch_abi_version();
 
     [LibraryImport(Library)]
     private static partial int aoti_torch_create_tensor_from_blob(

@@ -67,25 +67,31 @@ internal static partial class TorchLoader
         if (chosen is not null) RefuseOtherVersion(folder);
 
         string where = chosen is null ? "libtorch: bundled" : $"libtorch: {folder} ({FolderVariable})";
+        Action<string> demand = path =>
+        {
+            if (chosen is not null) DemandAllSymbols(path, folder);
+        };
+        demand(bridge);
         if (NativeLibrary.TryLoad(bridge, out _)) return where;
 
         byte[] image = File.ReadAllBytes(bridge);
         int weakened = ElfVersionNeeds.Weaken(image, "libstdc++.so.6", "GLIBCXX_3.4.31", "GLIBCXX_3.4.32");
         if (weakened == 0) NativeLibrary.Load(bridge); // another fault: let the loader name it
-        LoadFromMemory(image);
-        if (chosen is not null) DemandAllSymbols(bridge, folder);
+        LoadFromMemory(image, demand);
         return where + $"; the system's libstdc++ is older than GCC 13, so {weakened} unused version need of {Bridge} was made weak "
             + "in a private copy in memory";
     }
 
-    private static void LoadFromMemory(byte[] image)
+    private static void LoadFromMemory(byte[] image, Action<string> demand)
     {
         int file = memfd_create(Bridge, 1 /* MFD_CLOEXEC */);
         if (file >= 0)
         {
             using var handle = new SafeFileHandle(file, ownsHandle: true);
             RandomAccess.Write(handle, image, 0);
-            if (NativeLibrary.TryLoad($"/proc/self/fd/{file}", out _)) return;
+            string path = $"/proc/self/fd/{file}";
+            demand(path);
+            if (NativeLibrary.TryLoad(path, out _)) return;
         }
         // memfd is forbidden here: a folder only this user can enter, gone again once the file is mapped.
         string folder = Directory.CreateTempSubdirectory("parsimony-").FullName;
@@ -93,6 +99,7 @@ internal static partial class TorchLoader
         {
             string copy = Path.Combine(folder, Bridge);
             File.WriteAllBytes(copy, image);
+            demand(copy);
             NativeLibrary.Load(copy);
         }
         finally
@@ -107,15 +114,14 @@ internal static partial class TorchLoader
         string found = "older than 2.9";
         if (NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out nint function))
         {
-            ulong version = ((delegate* unmanaged<ulong>)function)();
-            found = $"{version >> 56}.{(version >> 48) & 255}";
+            found = LibtorchAbi.VersionText(((delegate* unmanaged<ulong>)function)());
         }
         if (found == "2.10" || Environment.GetEnvironmentVariable(AnyVersionVariable) == "1") return;
         throw new TorchLoadException($"libtorch in '{folder}' ({FolderVariable}) is {found}; TorchSharp 0.107 binds to C++ symbols of 2.10. "
             + $"Name a libtorch 2.10, or set {AnyVersionVariable}=1 to try this one.");
     }
 
-    /// <summary>.NET binds lazily: a symbol that another libtorch lacks would end the process at its first use. Find it now.</summary>
+    /// <summary>.NET binds lazily: a symbol that another libtorch lacks would end the process at its first use. Binds all at once, which only the first to load a library can.</summary>
     private static unsafe void DemandAllSymbols(string bridge, string folder)
     {
         nint program = NativeLibrary.GetMainProgramHandle();

@@ -43,7 +43,7 @@ public static class TorchRuntime
     public static IReadOnlyList<KeyValuePair<string, string>> Describe() =>
     [
         new("torch", Status),
-        new("torch_version", torch.__version__),
+        new("torch_version", LibtorchAbi.Version),
         new("torch_threads", torch.get_num_threads().ToString(CultureInfo.InvariantCulture)),
         new("cuda", torch.cuda.is_available() ? $"{torch.cuda.device_count()} device(s)" : "not available"),
     ];
