@@ -41,23 +41,23 @@ internal sealed class Recompute : autograd.SingleTensorFunction<Recompute>
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var mine = BackwardPart.Begin(grad_output);
         var x = ctx.get_saved_variables()[0];
         try
         {
             using var withGradient = enable_grad();
             var input = x.detach().requires_grad_();
             var output = ((Func<Tensor, Tensor>)ctx.get_data(Key))(input);
-            var gradient = autograd.grad([output], [input], [grad_output])[0].MoveToOuterDisposeScope();
+            var gradient = autograd.grad([output], [input], [grad_output])[0];
             using (no_grad()) ((Action)ctx.get_data(AfterKey))();
-            return [gradient, null!, null!];
+            return mine.Give(gradient, null, null);
         }
 #pragma warning disable CA1031 // whatever passes from here into libtorch ends the process; Gradients throws it where it can be caught
         catch (Exception e)
 #pragma warning restore CA1031
         {
             Interlocked.CompareExchange(ref fault, e, null);
-            return [zeros_like(x).MoveToOuterDisposeScope(), null!, null!];
+            return mine.Give(zeros_like(x), null, null);
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Parsimony.Autoencoders;
+using Parsimony.Models;
 using Parsimony.Training.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -58,8 +59,9 @@ internal sealed class SparseDelta : autograd.SingleTensorFunction<SparseDelta>
     // A fault here would end the process; the forward pass has found the shapes to fit.
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
+        using var part = BackwardPart.Begin(grad_output);
         var (c, d) = ((Pass)ctx.get_data(Key)).Backward(grad_output);
-        return [c, d, null!, null!, null!];
+        return part.Give(c, d, null, null, null);
     }
 
     /// <summary>One pass over some tokens, and what its backward pass needs of it: the latents that fire under the dials, with their pre-activations.</summary>

@@ -40,6 +40,39 @@ public sealed class RecomputeTests : IDisposable
         Assert.Contains(plain.Scale, g => g != 0);
     }
 
+    [Theory]
+    [InlineData(WeightStorage.Nf4)]
+    [InlineData(WeightStorage.Fp32)]
+    public void A_backward_pass_on_a_thread_without_a_dispose_scope_leaves_a_fixed_number_of_tensors(WeightStorage storage)
+    {
+        // As on a GPU, where libtorch runs it on threads of its own.
+        var config = Some.Config(layers: 4) with { DModel = 64, DMlp = 128, NHeads = 2 };
+        using var model = new Transformer(config, Some.Weights(config), storage: storage);
+        using var tokens = Some.Tokens();
+        HookState state;
+        using (no_grad()) state = model.RunTo(At, tokens);
+        var shift = zeros(64).requires_grad_();
+        long left = 0, more = 0;
+        var worker = new Thread(() =>
+        {
+            long Pass()
+            {
+                Tensor loss;
+                using (var forward = NewDisposeScope())
+                    loss = model.ResidualFrom(state, (here, x) => here == At ? x + shift : x, new HashSet<int> { At.Layer }).sum().DetachFromDisposeScope();
+                autograd.grad([loss], [shift])[0].Dispose();
+                loss.Dispose();
+                return DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+            }
+            Pass();
+            left = Pass();
+            more = Pass();
+        });
+        worker.Start();
+        worker.Join();
+        Assert.Equal(left, more);
+    }
+
     [Fact]
     public void The_same_holds_for_a_chunked_loss()
     {

@@ -25,6 +25,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
     public static Tensor Of(Tensor x, IStoredMatrix matrix, Tensor? bias)
     {
         if (matrix is Fp32Matrix plain) return bias is null ? linear(x, plain.Weight) : linear(x, plain.Weight, bias);
+        if (matrix is HalfMatrix { Halves: { device_type: DeviceType.CUDA } halves }) return OnGpu(x, halves, bias);
         var factors = new Factors(matrix, bias);
         return is_grad_enabled() && x.requires_grad ? apply(x, factors) : Product(x, factors);
     }
@@ -38,7 +39,7 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
     // A fault here would end the process; the forward pass has found the shapes to fit.
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        using var scope = NewDisposeScope();
+        using var part = BackwardPart.Begin(grad_output);
         var matrix = ((Factors)ctx.get_data(Key)).Matrix;
         var gradient = grad_output.reshape(-1, matrix.Outputs);                                  // [tokens, out]
         var result = zeros(gradient.size(0), matrix.Inputs, device: gradient.device);
@@ -47,14 +48,13 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
             using var block = NewDisposeScope();
             result.addmm_(gradient.narrow(1, first, count), Decoded(matrix, first, count, gradient.device), 1, 1);
         }
-        return [result.view([.. grad_output.shape[..^1], matrix.Inputs]).MoveToOuterDisposeScope(), null!];
+        return part.Give(result.view([.. grad_output.shape[..^1], matrix.Inputs]), null);
     }
 
     private static Tensor Product(Tensor x, Factors by)
     {
         using var scope = NewDisposeScope();
         var matrix = by.Matrix;
-        if (matrix is HalfMatrix { Halves: { device_type: DeviceType.CUDA } halves }) return OnGpu(x, halves, by.Bias).MoveToOuterDisposeScope();
         var rows = x.reshape(-1, matrix.Inputs);                                                 // [tokens, in]
         var result = empty(rows.size(0), matrix.Outputs, device: x.device);
         if (by.Bias is not null) result.copy_(by.Bias.expand_as(result));
@@ -66,11 +66,13 @@ internal sealed class StoredProduct : autograd.SingleTensorFunction<StoredProduc
         return result.view([.. x.shape[..^1], matrix.Outputs]).MoveToOuterDisposeScope();
     }
 
-    // Where half precision is what the units for matrices are made for; on processors without such units it is many times slower than float32.
+    // Where half precision is what the units for matrices are made for; on processors without such units it is many times slower than float32. Its gradient is libtorch's own: the frozen matrix is
+    // all that it keeps, in the type that it is in.
     private static Tensor OnGpu(Tensor x, Tensor halves, Tensor? bias)
     {
+        using var scope = NewDisposeScope();
         var product = linear(x.to(halves.dtype), halves).to(ScalarType.Float32);
-        return bias is null ? product : product + bias;
+        return (bias is null ? product : product + bias).MoveToOuterDisposeScope();
     }
 
     /// <summary>Some rows in this thread's own place for them: given and taken back each time, blocks would break the heap into holes that nothing as large fits into.</summary>
