@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Reflection;
 using Parsimony.Bench;
 using Parsimony.Cli.Runs;
+using Parsimony.Native;
 
 namespace Parsimony.Cli.Commands;
 
@@ -15,6 +16,22 @@ internal sealed record BenchSaeOptions
 
     [Description("only tell the memory that training takes at the first shape and density; the benchmark calls itself so")]
     public bool PeakOnly { get; init; }
+}
+
+/// <summary>Options of <c>parsimony bench gpu</c>.</summary>
+internal sealed record BenchGpuOptions
+{
+    public GpuBenchOptions Bench { get; init; } = new();
+
+    [Description(DeviceOption.Text)]
+    public string Device { get; init; } = "cuda";
+
+    /// <summary>These options, checked.</summary>
+    public BenchGpuOptions Validated()
+    {
+        DeviceOption.Ensure(Device);
+        return this;
+    }
 }
 
 /// <summary><c>parsimony bench</c>: how fast this machine trains, as ratios.</summary>
@@ -29,6 +46,9 @@ internal static class BenchCommand
                 "parsimony bench sae",
                 "parsimony bench sae --shapes 512x16384 --densities 0.02,0.005 --json",
             ]));
+        bench.Add(CliCommand.Create<BenchGpuOptions>(
+            "gpu", "Times the article's training step on a GPU: autograd, hand-derived dense and active entries alone, in turns.", RunGpu,
+            ["PARSIMONY_TORCH_LIB=/path/to/torch/lib parsimony bench gpu --shapes 4096x16384"]));
         bench.Add(CliCommand.Create<ArchitectureBenchOptions>(
             "architectures", "Times every architecture's training step: hand-derived dense and ours, in turns.", RunArchitectures,
             ["parsimony bench architectures --d-sae 16384 --l0 32"]));
@@ -109,6 +129,20 @@ internal static class BenchCommand
                 Progress.Amount(row.TokensPerSecond), Text(row.CpuMsPer1024TokensOneThread, "0.0"), Text(row.SweepRatio, "0.00"), Text(row.DistinctTokens, "0 %"), Text(row.ForeignLoad, "0 %")],
         ]);
         return row;
+    }
+
+    private static object RunGpu(BenchGpuOptions options, Terminal terminal)
+    {
+        var (bench, device) = (options.Bench.Validated(), TorchDevice.Of(options.Device));
+        var cells = (from shape in bench.Cells().ParsedShapes() from density in bench.Cells().ParsedDensities() select (shape.DModel, shape.DSae, density)).ToList();
+        var rows = new List<GpuBenchRow>();
+        using (var progress = terminal.Progress("bench gpu", cells.Count * (bench.Rounds + 1L), "rounds"))
+            foreach (var (dModel, dSae, density) in cells)
+                rows.Add(GpuBench.Measure(dModel, dSae, density, device, bench, round => progress.Report(rows.Count * (bench.Rounds + 1L) + round, $"{dModel}x{dSae}"), terminal.Interrupted));
+        terminal.Table(["d_model x d_sae#", "density#", "autograd ms#", "dense ms#", "sparse ms#", "autograd/ours#", "dense/sparse#", "tokens/s#"],
+            rows.Select(r => (string[])[$"{r.DModel}x{r.DSae}", Text(r.MeasuredDensity, "0.0###"), Text(r.AutogradMilliseconds, "0.00"), Text(r.DenseMilliseconds, "0.00"),
+                Text(r.SparseMilliseconds, "0.00"), Text(r.RatioAutograd, "0.0"), Text(r.RatioDense, "0.00"), Progress.Amount(r.TokensPerSecond)]));
+        return rows;
     }
 
     private static object RunArchitectures(ArchitectureBenchOptions options, Terminal terminal)

@@ -23,6 +23,15 @@ public sealed class BenchCommandTests
     }
 
     [Fact]
+    public void Bench_gpu_gives_its_ratios_on_whatever_device_it_is_told()
+    {
+        var row = Assert.Single(Json("bench", "gpu", "--shapes", "32x64", "--densities", "0.05", "--batch-tokens", "64", "--steps", "16", "--rounds", "1", "--device", "cpu", "--json").EnumerateArray());
+        foreach (string key in (string[])["ratio_autograd", "ratio_dense", "tokens_per_second"]) Assert.True(row.GetProperty(key).GetDouble() > 0, key);
+        Assert.InRange(row.GetProperty("measured_density").GetDouble(), 0.03, 0.07);
+        Assert.Contains("steps is 20; allowed: multiples of 16", Fail(null, "bench", "gpu", "--steps", "20"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Bench_architectures_gives_one_object_per_architecture_with_the_L0_that_was_asked_for()
     {
         var rows = Json("bench", "architectures", "--d-model", "64", "--d-sae", "512", "--l0", "8", "--batch-tokens", "64", "--rounds", "1", "--json").EnumerateArray().ToArray();
