@@ -28,6 +28,26 @@ public sealed class BaselineFolderTests : IDisposable
 
     private static JsonElement Config(string at) => JsonDocument.Parse(File.ReadAllText(Path.Combine(at, "adapter_config.json"))).RootElement;
 
+    [Theory]
+    [InlineData("lora")]
+    [InlineData("lora_all")]
+    [InlineData("ia3")]
+    public void PEFT_loads_what_was_saved_and_says_the_same(string name)
+    {
+        using var noGradient = no_grad();
+        using var scope = NewDisposeScope();
+        string fixtures = Path.Combine(Shared.RepositoryRoot(), "tests", "fixtures", "peft");
+        using var peft = SafetensorsFile.Open(Path.Combine(fixtures, "logits.safetensors"));
+        using var model = Transformer.Load(Path.Combine(Shared.RepositoryRoot(), "assets", "demo"));
+        using var adapter = BaselineFolder.Load(Path.Combine(fixtures, name), model);
+        Tensor Some(Tensor logits) => logits.index_select(1, tensor(new long[] { 0, 7, 15, 23 })).index_select(2, arange(0, 4096, 64, ScalarType.Int64));
+        var tokens = peft.Read("tokens");
+        Tensor plain = Some(model.Forward(tokens)), ours = Some(model.Forward(tokens, adapter.Tap()));
+        Assert.InRange((plain - peft.Read("plain")).abs().max().item<float>(), 0, 1e-4);
+        Assert.InRange((ours - peft.Read(name)).abs().max().item<float>(), 0, 1e-4);
+        Assert.True((ours - plain).abs().max().item<float>() > 0.1);
+    }
+
     [Theory, MemberData(nameof(KindsAndFamilies))]
     public void What_is_loaded_does_bit_by_bit_what_was_saved(string kind, string family)
     {
