@@ -6,6 +6,7 @@ using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Preference;
+using Parsimony.Native;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 
@@ -39,6 +40,9 @@ internal sealed record DpoCommandOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description(DeviceOption.Text)]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print memory and time needed, and do nothing")]
     public bool Plan { get; init; }
 
@@ -59,6 +63,7 @@ internal sealed record DpoCommandOptions
     /// <summary>These options, checked.</summary>
     public DpoCommandOptions Validated()
     {
+        DeviceOption.Ensure(Device);
         if (Sae.Length == 0) throw new ArgumentException("sae is empty; name one or more.");
         return MaxPairs is null or >= 2 ? this : throw new ArgumentException($"max_pairs is {MaxPairs}; allowed: 2 or more.");
     }
@@ -71,7 +76,7 @@ internal static class DpoCommand
         "dpo", "Teaches a model by preference pairs, only through its SAE's features: DPO, robust DPO, hinge, IPO or SimPO.",
         (options, terminal) =>
         {
-            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
+            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load, options.Device);
             if (options.Plan) return Plan(saes, options, terminal);
             var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);

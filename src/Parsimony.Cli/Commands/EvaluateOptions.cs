@@ -52,7 +52,7 @@ internal sealed record EvaluateOptions
     [Description("turn WikiText (words spaced apart, @-@) back into text first, as lm-evaluation-harness does")]
     public bool Detokenise { get; init; }
 
-    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    [Description(DeviceOption.Text)]
     public string Device { get; init; } = TorchDevice.Cpu;
 
     [Description("also insert the SAE in every other layer (the article's figure)")]

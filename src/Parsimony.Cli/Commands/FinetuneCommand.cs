@@ -6,6 +6,7 @@ using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Analysis;
 using Parsimony.FineTuning.Baselines;
+using Parsimony.Native;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Text;
@@ -42,6 +43,9 @@ internal sealed record FinetuneOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description(DeviceOption.Text)]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print memory and time needed, and do nothing")]
     public bool Plan { get; init; }
 
@@ -60,7 +64,11 @@ internal sealed record FinetuneOptions
     public string Folder => Out ?? (RunFolder.Contains(Sae[0]) ? Sae[0] : "runs/finetune");
 
     /// <summary>These options, checked.</summary>
-    public FinetuneOptions Validated() => Sae.Length > 0 ? this : throw new ArgumentException("sae is empty; name one or more.");
+    public FinetuneOptions Validated()
+    {
+        DeviceOption.Ensure(Device);
+        return Sae.Length > 0 ? this : throw new ArgumentException("sae is empty; name one or more.");
+    }
 }
 
 /// <summary><c>parsimony finetune</c>: learn only the scale c and shift d of every latent.</summary>
@@ -70,7 +78,7 @@ internal static class FinetuneCommand
         "finetune", "Fine-tunes a model only through its SAE's features: one scale and one shift per latent.",
         (options, terminal) =>
         {
-            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
+            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load, options.Device);
             if (options.Plan) return Plan(saes, options, terminal);
             var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);

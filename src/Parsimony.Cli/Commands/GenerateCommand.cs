@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Text.Json.Serialization;
 using Parsimony.Cli.Runs;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Splicing;
 using Parsimony.Tokens;
 
@@ -33,9 +34,18 @@ internal static class GenerateCommand
         [Description("how the SAE is put in [default: as the adapter says, else replace]")]
         public SpliceMode? Mode { get; init; }
 
+        [Description(DeviceOption.Text)]
+        public string Device { get; init; } = TorchDevice.Cpu;
+
         public WeightOptions Load { get; init; } = new();
 
         public SamplingOptions Sampling { get; init; } = new();
+
+        public Options Validated()
+        {
+            DeviceOption.Ensure(Device);
+            return this;
+        }
     }
 
     private sealed record Continuation(string Prompt, string Text, int[] Tokens)
@@ -62,7 +72,7 @@ internal static class GenerateCommand
 
     private static Result Run(Options options, Terminal terminal)
     {
-        using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode, options.Load);
+        using var fused = FusedModel.Open(options.Model, options.Sae, options.Adapter, options.Mode, options.Load, options.Device);
         terminal.Note(fused.Notes);
         var tokenizer = fused.Tokenizer;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;

@@ -51,8 +51,11 @@ internal sealed record HarvestOptions
 
     /// <summary>Returns these options, or says what is wrong.</summary>
     /// <exception cref="ArgumentException">The held-out fraction is out of its range, or the device has no such name.</exception>
-    public HarvestOptions Validated() => TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".")
-        : HeldOutFraction == 0 || TextSplit.IsPossible(HeldOutFraction) ? this : throw TrainOptions.HeldOutFault(HeldOutFraction);
+    public HarvestOptions Validated()
+    {
+        DeviceOption.Ensure(Device);
+        return HeldOutFraction == 0 || TextSplit.IsPossible(HeldOutFraction) ? this : throw TrainOptions.HeldOutFault(HeldOutFraction);
+    }
 }
 
 /// <summary><c>parsimony harvest</c>: activations to disk, to be trained on without the text or the model.</summary>

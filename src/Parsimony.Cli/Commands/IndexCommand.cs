@@ -36,7 +36,7 @@ internal sealed record IndexOptions
     [Description("tokens per context; the default is what the SAE was trained with")]
     public int? SequenceLength { get; init; }
 
-    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    [Description(DeviceOption.Text)]
     public string Device { get; init; } = TorchDevice.Cpu;
 
     public TextOptions Corpus { get; init; } = new();
@@ -49,7 +49,8 @@ internal sealed record IndexOptions
     public IndexOptions Validated()
     {
         Index.Validated();
-        return TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".") : this;
+        DeviceOption.Ensure(Device);
+        return this;
     }
 }
 

@@ -38,7 +38,7 @@ internal sealed record LabelOptions
     [Description("model folder; a run folder knows its own")]
     public string? Model { get; init; }
 
-    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    [Description(DeviceOption.Text)]
     public string Device { get; init; } = TorchDevice.Cpu;
 
     public WeightOptions Load { get; init; } = new();
@@ -60,7 +60,8 @@ internal sealed record LabelOptions
         if (Count is not null && Latents.Length > 0) throw new ArgumentException("latents and count are both given; name the latents, or say how many.");
         if (Star.Intersect(Unstar).ToList() is { Count: > 0 } both) throw new ArgumentException($"latent {both[0]} is to get a star and to lose it; say one.");
         foreach (string edit in (string[])[.. Set, .. Note]) Edit(edit);
-        return TorchDevice.Fault(Device) is { } fault ? throw new ArgumentException(fault + ".") : this;
+        DeviceOption.Ensure(Device);
+        return this;
     }
 
     /// <summary>The latent and the text of <c>LATENT=TEXT</c>.</summary>

@@ -5,6 +5,7 @@ using Parsimony.Cli.Runs;
 using Parsimony.Files.Hub;
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Rewards.Trained;
+using Parsimony.Native;
 using Parsimony.Reporting;
 
 namespace Parsimony.Cli.Commands;
@@ -27,6 +28,9 @@ internal sealed record RewardModelOptions
     [Description("run folder; the reward model is put into reward-model/ there")]
     public string Out { get; init; } = "runs/reward";
 
+    [Description(DeviceOption.Text)]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print memory and time needed, and do nothing")]
     public bool Plan { get; init; }
 
@@ -35,6 +39,13 @@ internal sealed record RewardModelOptions
     public PreferenceOptions Rows { get; init; } = new();
 
     public RewardHeadOptions Head { get; init; } = new();
+
+    /// <summary>These options, checked.</summary>
+    public RewardModelOptions Validated()
+    {
+        DeviceOption.Ensure(Device);
+        return this;
+    }
 }
 
 /// <summary>What <c>parsimony reward-model</c> prints under --json.</summary>
@@ -60,8 +71,8 @@ internal static class RewardModelCommand
         "reward-model", "Learns a reward from pairs of a better and a worse text, or a classifier from texts with a label, for 'rlhf' to use.",
         (options, terminal) =>
         {
-            using var sae = options.Sae is null ? null : LoadedSae.Open(options.Sae, options.Model, options.Head.Hook, load: options.Load);
-            using var own = sae is null ? LoadedModel.Open(options.Model, load: options.Load).ToBeRunWhole() : null;
+            using var sae = options.Sae is null ? null : LoadedSae.Open(options.Sae, options.Model, options.Head.Hook, device: options.Device, load: options.Load);
+            using var own = sae is null ? LoadedModel.Open(options.Model, options.Device, options.Load).ToBeRunWhole() : null;
             var model = sae?.Model ?? own!;
             if (options.Plan) return Plan(model, sae, options, terminal);
             var summary = Run(model, sae, options, RunFolder.At(options.Out), terminal);

@@ -8,6 +8,7 @@ using Parsimony.FineTuning;
 using Parsimony.FineTuning.Baselines;
 using Parsimony.FineTuning.Policy;
 using Parsimony.FineTuning.Rewards;
+using Parsimony.Native;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Text;
@@ -52,6 +53,9 @@ internal sealed record RlhfOptions
     [Description("what is to be learned, in one sentence for the report")]
     public string? Task { get; init; }
 
+    [Description(DeviceOption.Text)]
+    public string Device { get; init; } = TorchDevice.Cpu;
+
     [Description("print memory and time needed, and do nothing")]
     public bool Plan { get; init; }
 
@@ -76,6 +80,7 @@ internal sealed record RlhfOptions
     /// <summary>These options, checked.</summary>
     public RlhfOptions Validated()
     {
+        DeviceOption.Ensure(Device);
         var faults = new OptionFaults();
         faults.Check(Sae.Length > 0, "sae", "empty", "one or more");
         faults.Check(Lexicon is not null || Rewards is not null, "lexicon", "not given", "a word list, or rewards in a --config file");
@@ -110,7 +115,7 @@ internal static class RlhfCommand
         "rlhf", "Teaches a model by rewards, only through its SAE's features: PPO, GRPO or RLOO on one scale and one shift per latent.",
         (options, terminal) =>
         {
-            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load);
+            using var saes = LoadedSaes.Open(options.Sae, options.Model, options.Load, options.Device);
             if (options.Plan) return Plan(saes, options, terminal);
             var run = RunFolder.At(options.Folder);
             var report = Run(saes, options, run, terminal);

@@ -56,7 +56,7 @@ internal sealed record TrainOptions
     [Description("tokens of the text to train on at most, so that a large one need not be tokenised whole; none: all")]
     public long? MaxTokens { get; init; }
 
-    [Description("where the model and the SAE run: cpu | cuda | cuda:N (a GPU, with a libtorch that has CUDA)")]
+    [Description(DeviceOption.Text)]
     public string Device { get; init; } = TorchDevice.Cpu;
 
     [Description("print memory, disk and time needed, and do nothing")]
@@ -76,7 +76,7 @@ internal sealed record TrainOptions
     /// <exception cref="ArgumentException">A model and a text are missing, or a cache is given beside a text, or the device has no such name, or the held-out fraction is out of its range.</exception>
     public TrainOptions Validated()
     {
-        if (TorchDevice.Fault(Device) is { } fault) throw new ArgumentException(fault + ".");
+        DeviceOption.Ensure(Device);
         if (HeldOutFraction != 0 && !TextSplit.IsPossible(HeldOutFraction)) throw HeldOutFault(HeldOutFraction);
         if (MaxTokens < SequenceLength) throw new ArgumentException($"--max-tokens is {MaxTokens}; it must be one context ({SequenceLength}) or more.");
         if (Sweep is not null) return this; // its file says the rest

@@ -1,6 +1,7 @@
 using Parsimony.FineTuning;
 using Parsimony.FineTuning.Baselines;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Reporting;
 using Parsimony.Splicing;
 using Parsimony.Tokens;
@@ -37,19 +38,20 @@ internal sealed class FusedModel : IDisposable
     /// <param name="adapter">Dials learned on that SAE, or on those it names itself, or a baseline, which takes no SAE; null for the run folder's own dials, if it has any.</param>
     /// <param name="mode">How the SAE is put in; null as the adapter says, else <see cref="SpliceMode.Replace"/>.</param>
     /// <param name="load">How the model's weights are kept; null: the default.</param>
+    /// <param name="device">Where it runs.</param>
     /// <exception cref="UsageException">A mode without an SAE, or an SAE beside a baseline.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or belongs to another model or SAE.</exception>
-    public static FusedModel Open(string? model, string? sae, string? adapter, SpliceMode? mode, WeightOptions? load = null)
+    public static FusedModel Open(string? model, string? sae, string? adapter, SpliceMode? mode, WeightOptions? load = null, string device = TorchDevice.Cpu)
     {
         if (sae is null && adapter is null)
         {
             if (mode is not null) throw new UsageException("--mode says how an SAE is put in; give --sae too.");
-            return new FusedModel(LoadedModel.Open(model, load: load).ToBeRunWhole(), null, null, default);
+            return new FusedModel(LoadedModel.Open(model, device, load).ToBeRunWhole(), null, null, default);
         }
-        if (adapter is not null && BaselineFolder.IsOne(adapter)) return WithBaseline(model, sae, adapter, mode, load);
+        if (adapter is not null && BaselineFolder.IsOne(adapter)) return WithBaseline(model, sae, adapter, mode, load, device);
         adapter ??= RunFolder.Contains(sae!) ? RunFolder.Existing(sae!).DialsOrNull : null;
-        var saes = sae is null ? LoadedSaes.Of(adapter!, model, load) : LoadedSaes.Of(LoadedSae.Open(sae, model, hook: null, load: load), adapter, ownsFirst: true);
+        var saes = sae is null ? LoadedSaes.Of(adapter!, model, load, device) : LoadedSaes.Of(LoadedSae.Open(sae, model, hook: null, device: device, load: load), adapter, ownsFirst: true);
         try
         {
             return new FusedModel(null, saes, adapter is null ? null : saes.Load(adapter, mode), mode ?? SpliceMode.Replace);
@@ -61,10 +63,10 @@ internal sealed class FusedModel : IDisposable
         }
     }
 
-    private static FusedModel WithBaseline(string? model, string? sae, string adapter, SpliceMode? mode, WeightOptions? load)
+    private static FusedModel WithBaseline(string? model, string? sae, string adapter, SpliceMode? mode, WeightOptions? load, string device)
     {
         if (sae is not null || mode is not null) throw new UsageException($"'{adapter}' is no dials: it acts in the model itself, without an SAE. Leave --sae and --mode out.");
-        var plain = LoadedModel.Open(model ?? ModelOfRun.OfAdapter(adapter), load: load).ToBeRunWhole();
+        var plain = LoadedModel.Open(model ?? ModelOfRun.OfAdapter(adapter), device, load).ToBeRunWhole();
         try
         {
             return new FusedModel(plain, null, BaselineFolder.Load(adapter, plain.Model), default);

@@ -1,5 +1,6 @@
 using Parsimony.FineTuning;
 using Parsimony.Models;
+using Parsimony.Native;
 using Parsimony.Splicing;
 
 namespace Parsimony.Cli.Runs;
@@ -28,9 +29,10 @@ internal sealed class LoadedSaes : IDisposable
     /// <param name="paths">SAE or run folders, one or more.</param>
     /// <param name="model">The model's folder; null: the one that the first run was trained on.</param>
     /// <param name="load">How the model's weights are kept.</param>
+    /// <param name="device">Where the model runs, and with it the SAEs.</param>
     /// <exception cref="UsageException">Two are at one hook point.</exception>
-    public static LoadedSaes Open(IReadOnlyList<string> paths, string? model, WeightOptions? load = null) =>
-        With(LoadedSae.Open(paths[0], model, hook: null, load: load), ownsFirst: true, paths.Skip(1));
+    public static LoadedSaes Open(IReadOnlyList<string> paths, string? model, WeightOptions? load = null, string device = TorchDevice.Cpu) =>
+        With(LoadedSae.Open(paths[0], model, hook: null, device: device, load: load), ownsFirst: true, paths.Skip(1));
 
     /// <summary>One that is open already, which stays the caller's, and more beside it.</summary>
     public static LoadedSaes With(LoadedSae first, IEnumerable<string>? others = null) => With(first, ownsFirst: false, others ?? []);
@@ -49,8 +51,8 @@ internal sealed class LoadedSaes : IDisposable
     }
 
     /// <summary>All that an adapter was learned on, from where it says they are.</summary>
-    public static LoadedSaes Of(string adapterFolder, string? model, WeightOptions? load) =>
-        Open([.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))], model ?? ModelOfRun.OfAdapter(adapterFolder), load);
+    public static LoadedSaes Of(string adapterFolder, string? model, WeightOptions? load, string device = TorchDevice.Cpu) =>
+        Open([.. AdapterFolder.Metadata(adapterFolder).Hooks.Select(h => Place(h, adapterFolder))], model ?? ModelOfRun.OfAdapter(adapterFolder), load, device);
 
     /// <summary>The same in a model that is open already and stays the caller's.</summary>
     public static LoadedSaes Of(string adapterFolder, LoadedModel model)
@@ -105,7 +107,7 @@ internal sealed class LoadedSaes : IDisposable
     /// <exception cref="InvalidDataException">They were learned on others, or the files are damaged.</exception>
     public DialAdapter Load(string folder, SpliceMode? mode = null)
     {
-        var (dials, metadata) = AdapterFolder.Load(folder);
+        var (dials, metadata) = AdapterFolder.Load(folder, Model.Model.Device);
         try
         {
             metadata.EnsureFits(Model.Model.Sha256, Sha256);

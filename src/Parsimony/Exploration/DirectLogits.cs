@@ -25,10 +25,10 @@ internal static class DirectLogits
         using var noGradient = no_grad();
         using var scope = NewDisposeScope();
         int n = (int)latents.size(0);
-        var logits = model.DirectLogits(at, sae.WDec.index_select(0, latents)); // [n, d_vocab]
+        var logits = model.DirectLogits(at, sae.WDec.index_select(0, latents.to(sae.WDec.device))); // [n, d_vocab]
         if (logits is null || count == 0) return (Empty(n), Empty(n));
         logits = logits - logits.kthvalue((logits.size(1) + 1) / 2, -1, keepdim: true).values; // the (lower) median
-        logits = logits.index_select(-1, tensor(candidates.Select(id => (long)id).ToArray()));
+        logits = logits.index_select(-1, tensor(candidates.Select(id => (long)id).ToArray(), device: logits.device));
         count = Math.Min(count, candidates.Length);
         return (Top(logits, candidates, count, largest: true), Top(logits, candidates, count, largest: false));
     }
@@ -36,8 +36,8 @@ internal static class DirectLogits
     private static (int Id, float Logit)[][] Top(Tensor logits, int[] candidates, int count, bool largest)
     {
         var (values, ids) = logits.topk(count, -1, largest, sorted: true);
-        float[] value = values.contiguous().data<float>().ToArray();
-        long[] id = ids.contiguous().data<long>().ToArray();
+        float[] value = values.cpu().contiguous().data<float>().ToArray();
+        long[] id = ids.cpu().contiguous().data<long>().ToArray();
         return [.. Enumerable.Range(0, (int)logits.size(0)).Select(row =>
             Enumerable.Range(row * count, count).Select(i => (candidates[id[i]], value[i])).ToArray())];
     }

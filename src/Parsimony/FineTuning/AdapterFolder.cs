@@ -44,10 +44,12 @@ public static class AdapterFolder
     }
 
     /// <summary>Reads a folder, whatever model it is for; see <see cref="AdapterMetadata.EnsureFits"/>.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="device">Where the dials go; null: the processor.</param>
     /// <returns>The dials of each hook point, owned by the caller, and what they belong to.</returns>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">The folder holds another kind of adapter, or its files do not agree.</exception>
-    public static (IReadOnlyList<FeatureDials> Dials, AdapterMetadata Metadata) Load(string folder)
+    public static (IReadOnlyList<FeatureDials> Dials, AdapterMetadata Metadata) Load(string folder, Device? device = null)
     {
         var metadata = Metadata(folder);
         string path = Existing(folder, WeightsName);
@@ -59,7 +61,7 @@ public static class AdapterFolder
             if (!file.Contains(key) || !file.Tensors[key].Shape.AsSpan().SequenceEqual([hook.DSae])) throw new InvalidDataException(
                 $"'{path}' must hold '{key}' of shape [{hook.DSae}], as its {ConfigName} says; it holds "
                 + string.Join(", ", file.Tensors.Select(t => $"'{t.Key}' [{string.Join(", ", t.Value.Shape)}]")) + ".");
-            return file.Read(key, ScalarType.Float32);
+            return file.Read(key, ScalarType.Float32).to(device ?? CPU);
         }
         return ([.. metadata.Hooks.Select(hook => FeatureDials.Of(hook.At, Vector(hook, "scale"), Vector(hook, "shift")))], metadata);
     }

@@ -14,7 +14,7 @@ internal sealed class SftRun : IDisposable
     private readonly SftOptions options;
     private readonly RunFiles files;
     private readonly AdapterOptimiser optimiser;
-    private readonly Tensor nats = zeros(1, ScalarType.Float64).DetachFromDisposeScope(); // since the last log line
+    private readonly Tensor nats;                                                         // since the last log line; where the adapter is, so that no step waits for a GPU
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly long tokensAtStart;
     private long targets;                                                                 // since the last log line
@@ -29,6 +29,7 @@ internal sealed class SftRun : IDisposable
     {
         (this.options, files) = (options, new RunFiles(folder, identity));
         optimiser = new AdapterOptimiser(adapter, options.LearningRate, options.WeightDecay);
+        nats = zeros(1, ScalarType.Float64, optimiser.Parameters[0].device).DetachFromDisposeScope();
         try
         {
             Resume();

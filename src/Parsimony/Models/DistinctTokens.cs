@@ -16,10 +16,10 @@ internal sealed class DistinctTokens
 
     private DistinctTokens(Tensor first, Tensor which, Tensor tokens) => (this.first, this.which, batch, length) = (first, which, tokens.size(0), tokens.size(1));
 
-    /// <summary>The different ones among tokens <c>[batch, seq]</c>; null where it is not worth it. Belongs to the caller's scope.</summary>
-    public static DistinctTokens? Of(Tensor tokens, IModelConfig config)
+    /// <summary>The different ones among tokens <c>[batch, seq]</c>; null where it is not worth it, as on a GPU, which would wait for their number. Belongs to the caller's scope.</summary>
+    public static DistinctTokens? Of(Tensor tokens, IModelConfig config, Device runsOn)
     {
-        if (config.RotaryWidth == 0 || tokens.numel() < Fewest || is_grad_enabled()) return null;
+        if (config.RotaryWidth == 0 || runsOn.type != DeviceType.CPU || tokens.numel() < Fewest || is_grad_enabled()) return null;
         using var scope = NewDisposeScope();
         var (values, which, _) = tokens.reshape(-1).unique(sorted: true, return_inverse: true);
         if (values.numel() > MostOfAll * tokens.numel()) return null;

@@ -96,7 +96,7 @@ public sealed class Transformer : IDisposable
         using var scope = NewDisposeScope();
         int length = (int)tokens.size(1), past = cache?.Length ?? 0;
         var positions = attentionMask is null
-            ? new Positions(Config, past, length, Device) { Distinct = DistinctTokens.Of(tokens, Config) }
+            ? new Positions(Config, past, length, Device) { Distinct = DistinctTokens.Of(tokens, Config, Device) }
             : new Positions(Config, attentionMask.to(Device), past, length);
         var x = parts.Embedding.Apply(tokens, positions);
         for (int layer = 0; layer < Config.NLayers; layer++)
@@ -120,7 +120,7 @@ public sealed class Transformer : IDisposable
         CheckTokens(tokens);
         CheckHook(at);
         using var scope = NewDisposeScope();
-        var positions = new Positions(Config, 0, (int)tokens.size(1), Device) { Distinct = DistinctTokens.Of(tokens, Config) };
+        var positions = new Positions(Config, 0, (int)tokens.size(1), Device) { Distinct = DistinctTokens.Of(tokens, Config, Device) };
         return walk.To(at, walk.Entering(0, parts.Embedding.Apply(tokens, positions), positions), positions, tap).MoveOut();
     }
 

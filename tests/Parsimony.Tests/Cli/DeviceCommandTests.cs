@@ -57,7 +57,9 @@ public sealed class DeviceCommandTests : IDisposable
         File.WriteAllText(sweep, $$"""{ "model": "{{model}}", "text": "{{text}}", "out": "{{run}}", "sequence_length": 32, "grid": { "seed": [0, 1] } }""");
         string[] harvest = ["harvest", "--model", model, "--text", text, "--sequence-length", "32", "--out"];
         Json([.. harvest, cache, "--json"]);
-        foreach (string[] command in (string[][])[Train(run), ["train", sweep], ["train", "--cache", cache, "--out", run], [.. harvest, run], ["evaluate", model, "--model", model, "--text", text]])
+        foreach (string[] command in (string[][])[Train(run), ["train", sweep], ["train", "--cache", cache, "--out", run], [.. harvest, run], ["evaluate", model, "--model", model, "--text", text],
+            ["finetune", model, "--data", text, "--out", run], ["dpo", model, "--data", text, "--out", run], ["rlhf", model, "--prompts", text, "--lexicon", text, "--out", run],
+            ["reward-model", "--data", text, "--model", model, "--out", run], ["generate", "The hen", "--model", model], ["bench", "gpu"]])
         {
             Assert.Contains("device is cuda, but there is no GPU", Fail(1, [.. command, "--device", "cuda"]), StringComparison.Ordinal);
             Assert.Contains("device is 'gpu'; allowed: cpu, cuda (the first GPU), cuda:N.", Fail(2, [.. command, "--device", "gpu"]), StringComparison.Ordinal);

@@ -67,11 +67,12 @@ public sealed class DistinctTokensTests : IDisposable
     {
         using var no = no_grad();
         var config = Some.Config();
-        Assert.NotNull(DistinctTokens.Of(Repeating(), config));
-        Assert.Null(DistinctTokens.Of(arange(96, ScalarType.Int64).view(3, 32), config)); // none repeats
-        Assert.Null(DistinctTokens.Of(zeros([2, 12], ScalarType.Int64), config)); // few
-        Assert.Null(DistinctTokens.Of(Repeating(), SomeFamily.Config("gpt2")));
-        var distinct = DistinctTokens.Of(Repeating(), config)!;
+        Assert.NotNull(DistinctTokens.Of(Repeating(), config, CPU));
+        Assert.Null(DistinctTokens.Of(arange(96, ScalarType.Int64).view(3, 32), config, CPU)); // none repeats
+        Assert.Null(DistinctTokens.Of(zeros([2, 12], ScalarType.Int64), config, CPU)); // few
+        Assert.Null(DistinctTokens.Of(Repeating(), SomeFamily.Config("gpt2"), CPU));
+        Assert.Null(DistinctTokens.Of(Repeating(), config, new Device(DeviceType.CUDA))); // it would wait for the count
+        var distinct = DistinctTokens.Of(Repeating(), config, CPU)!;
         var x = Repeating().to(ScalarType.Float32).unsqueeze(2);
         Assert.Equal(x.Floats(), distinct.Spread(distinct.Rows(x)).Floats());
         Assert.Equal(Repeating().view(-1).data<long>().Distinct().Count(), distinct.Rows(x).size(1));
