@@ -44,6 +44,10 @@ public sealed class SftOptionsTests
     }
 
     [Fact]
+    public void What_is_not_finite_is_no_number() =>
+        Assert.Contains("weight_decay is ", Assert.Throws<ArgumentException>((new SftOptions { WeightDecay = double.PositiveInfinity }).Validated).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void Every_option_describes_itself_for_the_command_line() => Assert.All(
         typeof(SftOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite),
         p => Assert.False(string.IsNullOrWhiteSpace(p.GetCustomAttribute<DescriptionAttribute>()?.Description), p.Name));
