@@ -36,7 +36,7 @@ internal sealed record AnalyseOptions
     [Description("SAE folder: retrained on the tuned model, to compare decoder directions with")]
     public string? Retrained { get; init; }
 
-    [Description("run folders of rlhf by other methods on the same task, for the picture of gain against cost")]
+    [Description("other methods on the same task, for the picture of gain against cost: run folders, or adapter folders kept alone, which are measured here")]
     public string[] Against { get; init; } = [];
 
     public AnalysisOptions Analysis { get; init; } = new();
@@ -77,6 +77,8 @@ internal static class AnalyseCommand
         terminal.WhenInterrupted = $"Null runs that are done stay in {run.Folder}; the same command goes on from them.";
         using var learned = Learned.Open(run, options.Of, terminal);
         var saes = learned.Dials.Saes;
+        var methods = new OtherMethods(learned, run, options, terminal);
+        var places = options.Against.Length == 0 ? null : Pareto.Of([methods.Own(), .. options.Against.Select(methods.Point)]);
         using var prefixes = new PrefixCache(learned.Model, saes[0].At, 1L << 30);
         var seam = DialSeam.Of(prefixes, learned.Dials);
         var change = DialChange.Of(learned.Dials);
@@ -97,7 +99,7 @@ internal static class AnalyseCommand
             Texts = texts,
             LearntFrom = learntFrom,
             Nulls = nulls,
-            HeldOutText = HeldOut(learned, seam, options),
+            HeldOutText = methods.HeldOut(seam),
         };
         T Shown<T>(string name, Func<IProgress<AnalysisProgress>, T> analyse)
         {
@@ -114,10 +116,7 @@ internal static class AnalyseCommand
         }
         var joint = saes.Count == 1 ? null : Shown("analyse together", progress => analyser.Together(subject, progress, terminal.Interrupted));
         if (joint is not null) terminal.Say($"Of the change of {joint.Ledger.Change:+0.0000;-0.0000;0}: {string.Join(", ", joint.Hooks.Select(h => $"{h.Hook} {100 * h.Share:0.#} %"))}.");
-        if (options.Against.Length > 0) analyses[0] = analyses[0] with
-        {
-            Pareto = Pareto.Of([Point(run.Folder, run.Report), .. options.Against.Select(other => Point(other, RunFolder.Existing(other).Report))]),
-        };
+        analyses[0] = analyses[0] with { Pareto = places, ParetoGain = places is null ? null : methods.Gain };
         var moved = Contexts(learned, analyses, run, terminal);
         return run.Update(report => report with
         {
@@ -144,17 +143,5 @@ internal static class AnalyseCommand
             Effect = f.Effect,
             DensityAfter = f.DensityAfter,
         })];
-    }
-
-    private static LossObjective? HeldOut(Learned learned, DialSeam seam, AnalyseOptions options) => (options.HeldOut ?? learned.HeldOutText) is not { } text ? null
-        : new LossObjective(seam, [.. learned.Saes.Model.Pack(text, new Text.TextOptions(), Math.Min(128, learned.Model.Config.MaxSequenceLength), options.Examples).Select(c => new SftExample(c, 1))], "held-out text");
-
-    /// <summary>A training from rewards by what its report says it gained, in hits per 1000 tokens, and cost, in perplexity.</summary>
-    private static ParetoPoint Point(string folder, RunReport report)
-    {
-        string Missing(string what) => $"'{folder}' has no {what} in its report.json, so it cannot stand beside another. Repeat it with rlhf.";
-        var r = report.Rlhf ?? throw new InvalidDataException(Missing("training from rewards"));
-        if (r.HitsRewardedBefore is not { } before || r.HitsRewardedAfter is not { } after) throw new InvalidDataException(Missing("hits of a word list"));
-        return new ParetoPoint(r.Method ?? r.Algorithm, r.PerplexityAfter ?? throw new InvalidDataException(Missing("perplexity (--held-out)")), before - after, r.TrainableParameters);
     }
 }

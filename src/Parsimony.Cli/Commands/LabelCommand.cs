@@ -71,8 +71,7 @@ internal static class LabelCommand
     private static Labelled Make(FeatureIndex index, LabelStore store, string path, LabelOptions options, RunFolder run, Terminal terminal)
     {
         int[] wanted = Wanted(index, options), latents = [.. wanted.Where(i => index.Fired[i] > 0)];
-        var methods = options.Labelling.Patterns ? (LabelMethod[])[LabelMethod.Tokens, LabelMethod.Pattern] : [LabelMethod.Tokens];
-        var tried = options.Again ? [] : methods.Select(m => store.Tried(m)).Aggregate<IEnumerable<int>>((a, b) => a.Intersect(b)).ToHashSet();
+        var tried = options.Again ? [] : options.Labelling.Methods.Select(m => store.Tried(m)).Aggregate<IEnumerable<int>>((a, b) => a.Intersect(b)).ToHashSet();
         var explained = options.Again || !options.Explainer.IsNamed ? (IReadOnlySet<int>)new HashSet<int>() : store.Tried(LabelMethod.Explainer, options.Explainer.EndpointModel);
         bool IsToDo(int latent) => !tried.Contains(latent) || options.Explainer.IsNamed && !explained.Contains(latent);
         int[] todo = [.. latents.Where(IsToDo)];

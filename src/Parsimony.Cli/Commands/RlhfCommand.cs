@@ -239,14 +239,14 @@ internal static class RlhfCommand
     }
 
     /// <summary>The words a reward knows, and those it does not.</summary>
-    private static (Lexicon? Rewarded, Lexicon? HeldOut) Lists(LexiconRewardOptions? options)
+    internal static (Lexicon? Rewarded, Lexicon? HeldOut) Lists(LexiconRewardOptions? options)
     {
         if (options is null) return (null, null);
         var list = Lexicon.Load(options.Path, options.Disguised);
         return (list.Of(options.Side, options.HeldOutFraction), options.Side is LexiconSide.Rewarded ? list.Of(LexiconSide.HeldOut, options.HeldOutFraction) : null);
     }
 
-    private static (double? Before, double? After) Perplexities(LoadedModel model, RlhfOptions options, IAdapter adapter, Terminal terminal)
+    internal static (double? Before, double? After) Perplexities(LoadedModel model, RlhfOptions options, IAdapter adapter, Terminal terminal)
     {
         if (options.HeldOut is not { } text) return (null, null);
         var contexts = PerplexityContexts(model, text);

@@ -65,6 +65,12 @@ internal sealed class Learned : IDisposable
     /// <summary>The text whose perplexity the training was measured by; null: none.</summary>
     public string? HeldOutText => rlhf?.HeldOut;
 
+    /// <summary>How was learned from rewards; null: it was not.</summary>
+    public RlhfOptions? Rewarded => rlhf;
+
+    /// <summary>The prompts of a training from rewards that it is measured on.</summary>
+    public IReadOnlyList<RolloutPrompt> Asked => prompts.Value.Asked;
+
     /// <summary>Opens what a run learned.</summary>
     /// <param name="run">The run folder.</param>
     /// <param name="by">By which training; null: the last of those that left an adapter.</param>
@@ -125,16 +131,13 @@ internal sealed class Learned : IDisposable
     {
         if (finetune is not null)
         {
-            var (train, heldOut) = examples.Value;
-            var measured = new LossObjective(seam, [.. (heldOut.Count == 0 ? train : heldOut).Take(options.Examples)], heldOut.Count == 0 ? "training loss" : "held-out loss");
-            return (measured, new LossObjective(seam, [.. train.Take(options.Examples)], "training loss"), measured.Rows);
+            var measured = Loss(seam, options);
+            return (measured, new LossObjective(seam, [.. examples.Value.Train.Take(options.Examples)], "training loss"), measured.Rows);
         }
         if (dpo is not null)
         {
-            var (train, heldOut) = pairs.Value;
-            PreferenceObjective Of(IReadOnlyList<PreferencePair> pairs, string name) => new(seam, [.. pairs.Take(options.Examples)], dpo.Dpo.Beta, options.Analysis.BatchSize, name, terminal.Interrupted);
-            var measured = Of(heldOut.Count == 0 ? train : heldOut, heldOut.Count == 0 ? "preference loss" : "held-out preference loss");
-            return (measured, Of(train, "preference loss of what was learned from"), measured.Rows);
+            var measured = Preference(seam, options, terminal);
+            return (measured, Preference(seam, pairs.Value.Train, "preference loss of what was learned from", options, terminal), measured.Rows);
         }
         using var judges = rlhf!.AllRewards().Create(Model, Saes.Model.Tokenizer);
         using var progress = terminal.Progress("continuations", options.Continuations, "texts");
@@ -148,6 +151,26 @@ internal sealed class Learned : IDisposable
         }, progress.From<int>(n => n), terminal.Interrupted);
         return (said, null, said.Rows);
     }
+
+    /// <summary>What was not learned from, for whatever is in the seam.</summary>
+    /// <exception cref="InvalidOperationException">It was learned from rewards, of which each method says its own.</exception>
+    public IObjective Objective(DialSeam seam, AnalyseOptions options, Terminal terminal) => finetune is not null ? Loss(seam, options) : dpo is not null ? Preference(seam, options, terminal)
+        : throw new InvalidOperationException("Rewards are of what a method itself says; sample it.");
+
+    private LossObjective Loss(DialSeam seam, AnalyseOptions options)
+    {
+        var (train, heldOut) = examples.Value;
+        return new LossObjective(seam, [.. (heldOut.Count == 0 ? train : heldOut).Take(options.Examples)], heldOut.Count == 0 ? "training loss" : "held-out loss");
+    }
+
+    private PreferenceObjective Preference(DialSeam seam, AnalyseOptions options, Terminal terminal)
+    {
+        var (train, heldOut) = pairs.Value;
+        return Preference(seam, heldOut.Count == 0 ? train : heldOut, heldOut.Count == 0 ? "preference loss" : "held-out preference loss", options, terminal);
+    }
+
+    private PreferenceObjective Preference(DialSeam seam, IReadOnlyList<PreferencePair> pairs, string name, AnalyseOptions options, Terminal terminal) =>
+        new(seam, [.. pairs.Take(options.Examples)], dpo!.Dpo.Beta, options.Analysis.BatchSize, name, terminal.Interrupted);
 
     private static string Adapter(RunFolder run, LearnedBy by) => by switch
     {

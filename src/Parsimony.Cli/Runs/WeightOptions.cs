@@ -1,7 +1,7 @@
 using System.ComponentModel;
+using Parsimony.Files;
 using Parsimony.Models;
 using Parsimony.Native;
-using Parsimony.Splicing;
 
 namespace Parsimony.Cli.Runs;
 

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using MathNet.Numerics.Statistics;
 using Parsimony.Activations;
 using Parsimony.Training;
 using static TorchSharp.torch;
@@ -129,12 +130,7 @@ public static class Bootstrap
     }
 
     /// <summary>Interpolated linearly between the two nearest.</summary>
-    private static double Quantile(double[] sorted, double share)
-    {
-        double at = share * (sorted.Length - 1);
-        int below = (int)at;
-        return below + 1 >= sorted.Length ? sorted[^1] : sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
-    }
+    private static double Quantile(double[] sorted, double share) => SortedArrayStatistics.QuantileCustom(sorted, share, QuantileDefinition.R7);
 
     private static double Normal(double z)
     {

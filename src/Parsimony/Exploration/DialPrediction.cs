@@ -6,8 +6,6 @@ namespace Parsimony.Exploration;
 /// <summary>What becomes of a latent under dials, <c>f = ReLU(c z + d)</c>, as its histogram tells it without another pass.</summary>
 public sealed record DialPrediction
 {
-    private const double Least = 0.01, Always = 0.99; // as in DialEffects: below the first nothing came of it, above the second it is always on
-
     /// <summary>c.</summary>
     public required double Scale { get; init; }
 
@@ -43,7 +41,7 @@ public sealed record DialPrediction
     public static DialPrediction Of(PreActivationHistogram histogram, double scale, double shift)
     {
         if (!double.IsFinite(scale) || !double.IsFinite(shift)) throw new ArgumentException($"the dials are c = {scale}, d = {shift}; they must be finite.");
-        var (density, mean) = (histogram.Density(scale, shift), histogram.Mean(scale, shift));
+        var (density, mean, before) = (histogram.Density(scale, shift), histogram.Mean(scale, shift), histogram.Density(1, 0).Value);
         return new DialPrediction
         {
             Scale = scale,
@@ -54,32 +52,20 @@ public sealed record DialPrediction
             MeanError = mean.Error,
             Onset = scale == 0 ? null : (histogram.Floor - shift) / scale,
             Moved = histogram.Moved(scale, shift),
-            Words = Say(histogram, scale, shift, density.Value),
+            Words = DialWords.Of(scale, shift, before, density.Value, () => Moves(histogram, scale, shift, before)),
         };
     }
 
-    private static DialWord[] Say(PreActivationHistogram histogram, double scale, double shift, double after)
+    /// <summary>By c above 0: how far the threshold moves, the mean pre-activation where it fired, and the loudness after / before where it fires both times.</summary>
+    private static (double Threshold, double Usual, double Loudness) Moves(PreActivationHistogram histogram, double scale, double shift, double before)
     {
-        if (scale == 1 && shift == 0) return [DialWord.Unchanged];
-        double before = histogram.Density(1, 0).Value;
-        if (before <= 0 && after <= 0) return [DialWord.Silent];
-        if (after <= 0) return [DialWord.Off];
-        var words = new List<DialWord>();
-        if (scale < 0) words.Add(DialWord.Inverted);
-        if (before <= 0) words.Add(DialWord.Born);
-        if (after >= Always && before < Always) words.Add(DialWord.AlwaysOn);
-        if (scale > 0 && before > 0)
+        double floor = histogram.Floor, onset = (floor - shift) / scale, loudBefore = 0, loudAfter = 0;
+        for (int i = 0; i < histogram.Counts.Count; i++)
         {
-            double floor = histogram.Floor, onset = (floor - shift) / scale, usual = histogram.Mean(1, 0).Value / before, loudBefore = 0, loudAfter = 0;
-            for (int i = 0; i < histogram.Counts.Count; i++)
-            {
-                double z = (histogram.Edge(i) + histogram.Edge(i + 1)) / 2, n = histogram.Counts[i];
-                if (n == 0 || z <= Math.Max(floor, onset)) continue;
-                (loudBefore, loudAfter) = (loudBefore + n * z, loudAfter + n * (scale * z + shift));
-            }
-            if (Math.Abs(onset - floor) > Least * usual) words.Add(onset < floor ? DialWord.Earlier : DialWord.Later);
-            if (loudBefore > 0 && Math.Abs(loudAfter / loudBefore - 1) > Least) words.Add(loudAfter > loudBefore ? DialWord.Louder : DialWord.Quieter);
+            double z = (histogram.Edge(i) + histogram.Edge(i + 1)) / 2, n = histogram.Counts[i];
+            if (n == 0 || z <= Math.Max(floor, onset)) continue;
+            (loudBefore, loudAfter) = (loudBefore + n * z, loudAfter + n * (scale * z + shift));
         }
-        return words.Count > 0 ? [.. words] : [DialWord.Barely];
+        return (onset - floor, histogram.Mean(1, 0).Value / before, loudBefore > 0 ? loudAfter / loudBefore : double.NaN);
     }
 }

@@ -68,8 +68,8 @@ public sealed record DialOptions
         faults.Check(Enum.IsDefined(Mode), "mode", Mode, "replace or delta");
         faults.Check(MinScale is not { } min || min <= 1, "min_scale", MinScale, "1 or less, or not set");
         faults.Check(Enum.IsDefined(ShiftUnit), "shift_unit", ShiftUnit, "one or activation");
-        faults.Check(double.IsFinite(GroupLasso) && GroupLasso >= 0, "group_lasso", GroupLasso, "0 or more");
-        faults.Check(MinFirings >= 0, "min_firings", MinFirings, "0 or more");
+        faults.AtLeast(0, GroupLasso);
+        faults.AtLeast(0, MinFirings);
         faults.Check(Enum.IsDefined(Positions), "positions", Positions, "all, prompt or response");
         faults.ThrowIfAny("the options of the dials");
         return this;

@@ -1,5 +1,6 @@
 using System.ComponentModel;
-using Parsimony.Splicing;
+using Parsimony.Files;
+using Parsimony.Training;
 
 namespace Parsimony.FineTuning;
 
@@ -68,20 +69,17 @@ public sealed record SftOptions
     /// <exception cref="ArgumentException">Names every fault at once.</exception>
     public SftOptions Validated()
     {
-        var faults = new List<string>();
-        void Must(bool right, string name, object? value, string allowed)
-        {
-            if (!right) faults.Add(FormattableString.Invariant($"{name} is {value}; it must be {allowed}"));
-        }
-        Must(Steps >= 0, "steps", Steps, "0 or more");
-        Must(BatchSize >= 1, "batch_size", BatchSize, "1 or more");
-        Must(SequenceLength >= 2, "sequence_length", SequenceLength, "2 or more");
-        Must(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", LearningRate, "above 0");
-        Must(double.IsFinite(WeightDecay) && WeightDecay >= 0, "weight_decay", WeightDecay, "0 or more");
-        Must(HeldOutFraction is >= 0 and < 1, "held_out_fraction", HeldOutFraction, "0 or more and below 1");
-        Must(ByteSize.TryParse(PrefixCache, out _), "prefix_cache", $"'{PrefixCache}'", "a size such as 2GiB, or 0");
-        Must(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
-        Must(CheckpointEverySteps >= 1, "checkpoint_every_steps", CheckpointEverySteps, "1 or more");
-        return faults.Count == 0 ? this : throw new ArgumentException($"these fine-tuning options cannot be used: {string.Join("; ", faults)}.");
+        var faults = new OptionFaults();
+        faults.AtLeast(0, Steps);
+        faults.AtLeast(1, BatchSize);
+        faults.AtLeast(2, SequenceLength);
+        faults.AboveZero(LearningRate);
+        faults.AtLeast(0, WeightDecay);
+        faults.Share(HeldOutFraction);
+        faults.Size(PrefixCache, "2GiB");
+        faults.AtLeast(1, LogEverySteps);
+        faults.AtLeast(1, CheckpointEverySteps);
+        faults.ThrowIfAny("the options of fine-tuning");
+        return this;
     }
 }

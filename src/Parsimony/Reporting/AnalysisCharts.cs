@@ -107,7 +107,7 @@ internal static class AnalysisCharts
     /// <summary>Methods by what they cost and what they gained.</summary>
     public static Chart Pareto(IReadOnlyList<ParetoPoint> points, DialAnalysis a)
     {
-        var chart = new Chart("pareto", "Among other methods", $"gain: {(a.HigherIsBetter ? "rise" : "fall")} of {a.Parts[0].Name}",
+        var chart = new Chart("pareto", "Among other methods", $"gain: {a.ParetoGain ?? $"{(a.HigherIsBetter ? "rise" : "fall")} of {a.Parts[0].Name}"}",
             a.Price.PerplexityAfter is null ? "cost: KL to the model without dials" : "cost: perplexity of a held-out text");
         foreach (var p in points)
         {

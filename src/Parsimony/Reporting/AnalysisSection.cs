@@ -29,6 +29,7 @@ internal static class AnalysisSection
             {Books(a, a.Ledger)}
             {Price(a)}
             {ReportCharts.Figure(charts.Pareto, "Up and to the left is better. Compare only what was measured on the same examples.")}
+            {Methods(a)}
             {Similarity(a)}
             </div>
             {Features(a)}
@@ -113,6 +114,22 @@ internal static class AnalysisSection
             <table>
             <thead><tr><th scope="col">what nobody asked to change</th><th scope="col">before</th><th scope="col">after</th></tr></thead>
             <tbody>{string.Concat(lines)}</tbody>
+            </table>
+            </figure>
+            """;
+    }
+
+    private static string Methods(DialAnalysis a)
+    {
+        if (a.Pareto is not { Count: > 0 } points) return "";
+        static string Cell(double? value) => $"<td>{(value is { } v ? Number.Text(v) : "")}</td>";
+        var rows = points.Select(p => $"<tr><th scope=\"row\">{Html.Escape(p.Name)}</th><td>{Signed(p.Gain)}</td>{Cell(p.Cost)}{Cell(p.Kl)}{Cell(p.DistinctPairs)}<td>{(p.TrainableParameters is { } n ? Number.Count(n) : "")}</td></tr>");
+        return $"""
+            <figure>
+            <h3>Methods in numbers <small>the first is this run</small></h3>
+            <table>
+            <thead><tr><th scope="col">method</th><th scope="col">gain</th><th scope="col">cost</th><th scope="col">KL</th><th scope="col">distinct pairs</th><th scope="col">numbers learned</th></tr></thead>
+            <tbody>{string.Concat(rows)}</tbody>
             </table>
             </figure>
             """;

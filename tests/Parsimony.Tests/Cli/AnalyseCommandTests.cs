@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Parsimony.FineTuning.Analysis;
+using Parsimony.Reporting;
 using Xunit;
 using static Parsimony.Tests.Cli.CliRun;
 
@@ -71,9 +73,51 @@ public sealed class AnalyseCommandTests : IDisposable
     [Fact]
     public void Preferences_are_analysed_on_their_held_out_pairs()
     {
-        Json("dpo", run, "--data", pairs, "--steps", "8", "--batch-size", "4", "--learning-rate", "0.05", "--held-out-fraction", "0.3", "--json");
-        Sound(Json(["analyse", run, .. Quickly]), "held-out preference loss");
+        JsonElement Dpo(params string[] more) => Json(["dpo", run, "--data", pairs, "--steps", "8", "--batch-size", "4", "--learning-rate", "0.05", "--held-out-fraction", "0.3", "--json", .. more]);
+        string lora = Path.Combine(folder, "lora");
+        Dpo();
+        var itself = Dpo("--method", "lora", "--null-run", "false", "--out", lora).GetProperty("dpo");
+        var report = Json(["analyse", run, "--against", Alone(RunFolder.At(lora).DpoAdapter), .. Quickly]);
+        Sound(report, "held-out preference loss");
+        double Loss(string when) => itself.GetProperty(when).GetProperty("loss").GetDouble();
+        Assert.Equal(Loss("before") - Loss("after"), Points(report)["lora"].Gain, 1e-5);
     }
+
+    [Fact]
+    public void An_adapter_without_its_run_is_measured_and_gains_what_its_run_says()
+    {
+        JsonElement Finetune(params string[] more) =>
+            Json(["finetune", run, "--data", text, "--steps", "10", "--learning-rate", "0.05", "--sequence-length", "16", "--held-out-fraction", "0.02", "--json", .. more]);
+        string lora = Path.Combine(folder, "lora");
+        var dials = Finetune().GetProperty("finetune");
+        var other = Finetune("--method", "lora", "--null-run", "false", "--out", lora).GetProperty("finetune");
+        string alone = Alone(RunFolder.At(lora).Adapter);
+        var report = Json(["analyse", run, "--against", alone, "--held-out", text, .. Quickly]);
+        var points = Points(report);
+        Assert.All([(points["dials"], dials), (points["lora"], other)], p =>
+        {
+            Assert.Equal(p.Item2.GetProperty("heldout_before").GetDouble() - p.Item2.GetProperty("heldout_after").GetDouble(), p.Item1.Gain, 1e-5);
+            Assert.Equal(p.Item2.GetProperty("trainable_parameters").GetInt64(), p.Item1.TrainableParameters);
+            Assert.True(p.Item1.Kl > 0);
+        });
+        var price = report.GetProperty("analysis").GetProperty("price");
+        Assert.Equal(price.GetProperty("perplexity_after").GetDouble(), points["dials"].Cost, 1e-3);
+        Assert.Equal(price.GetProperty("kl").GetDouble(), points["dials"].Kl!.Value, 1e-6);
+        Assert.NotEqual(price.GetProperty("perplexity_after").GetDouble(), points["lora"].Cost);
+        Assert.Contains("Methods in numbers", File.ReadAllText(Path.Combine(run, "report.html")), StringComparison.Ordinal);
+        Assert.Contains("is neither an adapter folder nor a run folder", Fail(1, "analyse", run, "--against", folder), StringComparison.Ordinal);
+    }
+
+    /// <summary>An adapter folder taken out of its run.</summary>
+    private string Alone(string adapter)
+    {
+        string alone = Path.Combine(folder, "alone");
+        Directory.Move(adapter, alone);
+        return alone;
+    }
+
+    private static Dictionary<string, ParetoPoint> Points(JsonElement report) =>
+        report.GetProperty("analysis").GetProperty("pareto").Deserialize<List<ParetoPoint>>(Parsimony.Files.Json.Options)!.ToDictionary(p => p.Name);
 
     [Fact]
     public void Rewards_are_analysed_on_what_the_model_says_and_stand_beside_other_methods()
@@ -88,5 +132,7 @@ public sealed class AnalyseCommandTests : IDisposable
         var points = report.GetProperty("analysis").GetProperty("pareto").EnumerateArray().ToList();
         Assert.Equal(["dials", "lora"], points.Select(p => p.GetProperty("name").GetString()));
         Assert.Contains("has no dials learned by finetune, dpo or rlhf; it has some by: none", Fail(1, "analyse", lora), StringComparison.Ordinal);
+        var reported = Points(report)["lora"];
+        Assert.Equal(reported with { Dominated = false }, Points(Json(["analyse", run, "--against", Alone(RunFolder.At(lora).RlhfAdapter), .. Quickly]))["lora"] with { Dominated = false });
     }
 }

@@ -95,5 +95,23 @@ public sealed class SftExamplesTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => HoldOut.Split(all, 1, 0));
     }
 
+    [Fact]
+    public void Each_by_itself_and_all_of_different_origins_are_split_by_the_same_draw()
+    {
+        int[] all = [.. Enumerable.Range(0, 20)], drawn = [.. Permutation.Draw(20, 3, RandomUse.HoldOut, 0).Take(5).Order()];
+        Assert.Equal(drawn, HoldOut.Split(all, 0.25, seed: 3).HeldOut);
+        Assert.Equal(drawn, HoldOut.Split(all, 0.25, seed: 3, i => $"{i}").HeldOut);
+    }
+
+    [Fact]
+    public void What_has_one_origin_stays_on_one_side_but_for_few_origins_of_many()
+    {
+        int[] all = [.. Enumerable.Range(0, 40)];
+        var (train, heldOut) = HoldOut.Split(all, 0.25, seed: 3, i => $"{i / 3}");
+        Assert.InRange(heldOut.Count, 8, 10);
+        Assert.Empty(train.Select(i => i / 3).Intersect(heldOut.Select(i => i / 3)));
+        Assert.Equal(10, HoldOut.Split(all, 0.25, seed: 3, _ => "one").HeldOut.Count);
+    }
+
     public void Dispose() => Directory.Delete(folder, recursive: true);
 }

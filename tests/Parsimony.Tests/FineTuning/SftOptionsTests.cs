@@ -35,13 +35,17 @@ public sealed class SftOptionsTests
             CheckpointEverySteps = 0,
         };
         Assert.Equal(
-            "these fine-tuning options cannot be used: steps is -1; it must be 0 or more; "
-            + "batch_size is 0; it must be 1 or more; sequence_length is 1; it must be 2 or more; learning_rate is NaN; it must be above 0; "
-            + "weight_decay is -0.5; it must be 0 or more; "
-            + "held_out_fraction is 1; it must be 0 or more and below 1; prefix_cache is 'much'; it must be a size such as 2GiB, or 0; "
-            + "log_every_steps is 0; it must be 1 or more; checkpoint_every_steps is 0; it must be 1 or more.",
+            "the options of fine-tuning are wrong: steps is -1; allowed: 0 or more; "
+            + "batch_size is 0; allowed: 1 or more; sequence_length is 1; allowed: 2 or more; learning_rate is NaN; allowed: above 0; "
+            + "weight_decay is -0.5; allowed: 0 or more; "
+            + "held_out_fraction is 1; allowed: 0 or more and below 1; prefix_cache is 'much'; allowed: a size such as 2GiB, or 0; "
+            + "log_every_steps is 0; allowed: 1 or more; checkpoint_every_steps is 0; allowed: 1 or more.",
             Assert.Throws<ArgumentException>(broken.Validated).Message);
     }
+
+    [Fact]
+    public void What_is_not_finite_is_no_number() =>
+        Assert.Contains("weight_decay is ", Assert.Throws<ArgumentException>((new SftOptions { WeightDecay = double.PositiveInfinity }).Validated).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Every_option_describes_itself_for_the_command_line() => Assert.All(

@@ -36,9 +36,6 @@ public sealed class Labeller
         finder = new(probe.Last, model.Config.MaxSequenceLength, tokenizer.BeginOfTextId ?? tokenizer.EndOfTextId ?? pool.Frequent.First, pool.Frequent);
     }
 
-    /// <summary>The methods that are used.</summary>
-    public IReadOnlyList<LabelMethod> Methods => options.Patterns ? [LabelMethod.Tokens, LabelMethod.Pattern] : [LabelMethod.Tokens];
-
     /// <summary>Labels a latent, by every method; one that found nothing has an empty text. No labels for a latent that never fires.</summary>
     /// <param name="latent">0 to d_sae - 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
@@ -50,7 +47,7 @@ public sealed class Labeller
         var peak = TokenListLabel.Peak(mine.Examples)!.Value;
         var baseline = windows?.Score(TokenListLabel.Of(tokenizer, peak.Token, peak.Activation));
         var other = windows is not null && Partner(mine.Card) is { } partner ? Prepare(partner) : null;
-        return [.. Methods.Select(method => new AutomaticLabel
+        return [.. options.Methods.Select(method => new AutomaticLabel
         {
             Latent = latent,
             Method = method,

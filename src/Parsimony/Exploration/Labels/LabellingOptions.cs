@@ -22,6 +22,10 @@ public sealed record LabellingOptions
     [Description("seed of the windows")]
     public long Seed { get; init; }
 
+    /// <summary>The methods that are used.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public IReadOnlyList<LabelMethod> Methods => Patterns ? [LabelMethod.Tokens, LabelMethod.Pattern] : [LabelMethod.Tokens];
+
     /// <summary>These options, or one error that names every fault.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public LabellingOptions Validated()

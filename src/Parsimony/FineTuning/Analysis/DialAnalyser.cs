@@ -128,7 +128,7 @@ public sealed class DialAnalyser
             Directions = subject.Retrained is { } retrained ? DecoderMatch.Of(own.Turned[0].Sae, retrained, options.SameDirection, cancellation) : null,
             Doses = doses,
             Price = price,
-            Pareto = subject.Others.Count == 0 ? null : Pareto.Of([Point(objective, before, after, price), .. subject.Others]),
+            Pareto = subject.Others.Count == 0 ? null : Pareto.Of([OtherMethod.Point("dials", objective, before, after, price), .. subject.Others]),
             Seconds = clock.Elapsed.TotalSeconds,
         };
         return analysis with { Sentences = Verdict.Of(analysis, options), Seconds = clock.Elapsed.TotalSeconds };
@@ -167,12 +167,5 @@ public sealed class DialAnalyser
             return objective.Combine(after, drawn).Total - objective.Combine(before, drawn).Total;
         }, new BootstrapOptions { Resamples = 1000, Seed = options.Seed });
         return (objective.Combine(before), objective.Combine(after), interval);
-    }
-
-    private static ParetoPoint Point(IObjective objective, ObjectiveValue before, ObjectiveValue after, Price price)
-    {
-        string task = objective.Parts[0].Name;
-        double gain = (after.Parts[task] - before.Parts[task]) * (objective.HigherIsBetter ? 1 : -1);
-        return new ParetoPoint("dials", price.PerplexityAfter ?? price.Kl, gain);
     }
 }

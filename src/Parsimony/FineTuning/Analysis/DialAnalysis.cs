@@ -154,6 +154,9 @@ public sealed record DialAnalysis
     /// <summary>This run among others, each by what it gained and what it cost; null without others.</summary>
     public IReadOnlyList<ParetoPoint>? Pareto { get; init; }
 
+    /// <summary>What their gain is, in words; null: the change of the objective's first part for the better.</summary>
+    public string? ParetoGain { get; init; }
+
     /// <summary>Wall-clock seconds.</summary>
     public required double Seconds { get; init; }
 

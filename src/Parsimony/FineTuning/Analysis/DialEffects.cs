@@ -3,49 +3,9 @@ using static TorchSharp.torch;
 
 namespace Parsimony.FineTuning.Analysis;
 
-/// <summary>What became of a latent, in a word. A latent may have several.</summary>
-public enum DialWord
-{
-    /// <summary>Its dials are at rest.</summary>
-    Unchanged,
-
-    /// <summary>It fires on none of the texts, before or after: nothing can be said of it.</summary>
-    Silent,
-
-    /// <summary>It fired and no longer does.</summary>
-    Off,
-
-    /// <summary>It did not fire and now does.</summary>
-    Born,
-
-    /// <summary>c is below 0: it fires where it was most silent.</summary>
-    Inverted,
-
-    /// <summary>It fires on 99 % of the tokens or more, and did not.</summary>
-    AlwaysOn,
-
-    /// <summary>Its threshold -d/c is below 0: it fires on weaker evidence.</summary>
-    Earlier,
-
-    /// <summary>Its threshold is above 0: it takes more to make it fire.</summary>
-    Later,
-
-    /// <summary>Where it fired and still does, it is stronger.</summary>
-    Louder,
-
-    /// <summary>Where it fired and still does, it is weaker.</summary>
-    Quieter,
-
-    /// <summary>Its dials moved and nothing came of it.</summary>
-    Barely,
-}
-
 /// <summary>What dials do to the latents on texts. A scale far from 1 means nothing by itself: what counts is how far the output moves.</summary>
 public sealed record DialEffects
 {
-    private const double Least = 0.01;  // of the mean active pre-activation, or of the loudness: below, nothing came of it
-    private const double Always = 0.99; // of the tokens
-
     /// <summary>Tokens looked at.</summary>
     public required long TokensSeen { get; init; }
 
@@ -95,27 +55,10 @@ public sealed record DialEffects
             DensityBefore = [.. a.Before.Select(n => n / a.Tokens)],
             DensityAfter = [.. a.After.Select(n => n / a.Tokens)],
             ThresholdShift = [.. all.Select(i => Threshold(change, i))],
-            Words = [.. all.Select(i => Say(change, a, i))],
+            Words = [.. all.Select(i => DialWords.Of(change.Scale(i), change.Shift(i), a.Before[i] / a.Tokens, a.After[i] / a.Tokens,
+                () => (Threshold(change, i), a.ActiveInput[i] / a.Before[i], a.LoudAfter[i] / a.LoudBefore[i])))],
         };
     }
 
     private static double Threshold(DialChange change, int i) => change.Scale(i) == 0 ? double.NaN : change.Shift(i) == 0 ? 0 : -(double)change.Shift(i) / change.Scale(i);
-
-    private static DialWord[] Say(DialChange change, LatentActivity a, int i)
-    {
-        if (change.Scale(i) == 1 && change.Shift(i) == 0) return [DialWord.Unchanged];
-        if (a.Before[i] == 0 && a.After[i] == 0) return [DialWord.Silent];
-        if (a.After[i] == 0) return [DialWord.Off];
-        var words = new List<DialWord>();
-        if (change.Scale(i) < 0) words.Add(DialWord.Inverted);
-        if (a.Before[i] == 0) words.Add(DialWord.Born);
-        if (a.After[i] >= Always * a.Tokens && a.Before[i] < Always * a.Tokens) words.Add(DialWord.AlwaysOn);
-        if (change.Scale(i) > 0 && a.Before[i] > 0)
-        {
-            double threshold = Threshold(change, i), usual = a.ActiveInput[i] / a.Before[i], loud = a.LoudAfter[i] / a.LoudBefore[i];
-            if (Math.Abs(threshold) > Least * usual) words.Add(threshold < 0 ? DialWord.Earlier : DialWord.Later);
-            if (Math.Abs(loud - 1) > Least) words.Add(loud > 1 ? DialWord.Louder : DialWord.Quieter);
-        }
-        return words.Count > 0 ? [.. words] : [DialWord.Barely];
-    }
 }

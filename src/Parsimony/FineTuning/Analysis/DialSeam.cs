@@ -103,6 +103,9 @@ public sealed record DialSeam
         return rows => tap(Where(rows));
     }
 
+    /// <summary>Another adapter instead of the dials, acting at the tokens at which they would.</summary>
+    internal DialTap With(IAdapter adapter) => rows => adapter.Tap(Where(rows));
+
     /// <summary>The reference: all dials at rest, the held ones too, by the same arithmetic. In delta mode it is bitwise the plain model.</summary>
     public DialTap Rest()
     {

@@ -1,3 +1,5 @@
+using MathNet.Numerics.Statistics;
+
 namespace Parsimony.FineTuning.Analysis;
 
 /// <summary>
@@ -82,11 +84,5 @@ public sealed record NullBand
         };
     }
 
-    private static double QuantileOf(IEnumerable<double> values, double share)
-    {
-        double[] sorted = [.. values.Order()];
-        double at = share * (sorted.Length - 1);
-        int below = (int)at;
-        return below + 1 >= sorted.Length ? sorted[^1] : sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
-    }
+    private static double QuantileOf(IEnumerable<double> values, double share) => SortedArrayStatistics.QuantileCustom([.. values.Order()], share, QuantileDefinition.R7);
 }

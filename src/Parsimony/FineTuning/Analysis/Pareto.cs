@@ -5,7 +5,9 @@ namespace Parsimony.FineTuning.Analysis;
 /// <param name="Cost">Less is better: KL, perplexity.</param>
 /// <param name="Gain">More is better: reward, or the fall of the loss.</param>
 /// <param name="TrainableParameters">Numbers that were learnt; null where it is not known.</param>
-public sealed record ParetoPoint(string Name, double Cost, double Gain, long? TrainableParameters = null)
+/// <param name="Kl">KL to the model it started from, in the objective's unit; null where it is not known.</param>
+/// <param name="DistinctPairs">Different pairs of tokens / pairs of tokens of what it says; null where nothing was sampled.</param>
+public sealed record ParetoPoint(string Name, double Cost, double Gain, long? TrainableParameters = null, double? Kl = null, double? DistinctPairs = null)
 {
     /// <summary>Whether another method costs no more, gains no less, and is better in one of the two.</summary>
     public bool Dominated { get; init; }

@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using Parsimony.Splicing;
+using Parsimony.Files;
 using Parsimony.Training;
 
 namespace Parsimony.FineTuning.Preference;
@@ -85,21 +85,20 @@ public sealed record DpoOptions
     public DpoOptions Validated()
     {
         var faults = new OptionFaults();
-        bool AtLeastZero(double x) => double.IsFinite(x) && x >= 0;
         faults.Check(Enum.IsDefined(Loss), "loss", Loss, "sigmoid, robust, hinge, ipo or sim_po");
-        faults.Check(double.IsFinite(Beta) && Beta > 0, "beta", Beta, "above 0");
+        faults.AboveZero(Beta);
         faults.Check(LabelSmoothing is >= 0 and < 0.5, "label_smoothing", LabelSmoothing, "0 or more and below 0.5");
-        faults.Check(AtLeastZero(SimPoMargin), "sim_po_margin", SimPoMargin, "0 or more");
-        faults.Check(AtLeastZero(NllWeight), "nll_weight", NllWeight, "0 or more");
-        faults.Check(Steps >= 0, "steps", Steps, "0 or more");
-        faults.Check(BatchSize >= 1, "batch_size", BatchSize, "1 or more");
-        faults.Check(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", LearningRate, "above 0");
-        faults.Check(AtLeastZero(WeightDecay), "weight_decay", WeightDecay, "0 or more");
+        faults.AtLeast(0, SimPoMargin);
+        faults.AtLeast(0, NllWeight);
+        faults.AtLeast(0, Steps);
+        faults.AtLeast(1, BatchSize);
+        faults.AboveZero(LearningRate);
+        faults.AtLeast(0, WeightDecay);
         faults.Check(MaxGradientNorm is not { } norm || norm > 0, "max_gradient_norm", MaxGradientNorm, "above 0, or not set");
-        faults.Check(HeldOutFraction is >= 0 and < 1, "held_out_fraction", HeldOutFraction, "0 or more and below 1");
-        faults.Check(ByteSize.TryParse(PrefixCache, out _), "prefix_cache", $"'{PrefixCache}'", "a size such as 2GiB, or 0");
-        faults.Check(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
-        faults.Check(CheckpointEverySteps >= 1, "checkpoint_every_steps", CheckpointEverySteps, "1 or more");
+        faults.Share(HeldOutFraction);
+        faults.Size(PrefixCache, "2GiB");
+        faults.AtLeast(1, LogEverySteps);
+        faults.AtLeast(1, CheckpointEverySteps);
         faults.ThrowIfAny("the options of learning from preferences");
         return this;
     }

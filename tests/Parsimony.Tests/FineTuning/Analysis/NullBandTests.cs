@@ -46,4 +46,7 @@ public sealed class NullBandTests
     [Fact]
     public void Runs_of_another_autoencoder_are_refused() =>
         Assert.Contains("same SAE", Assert.Throws<ArgumentException>(() => NullBand.Of([1, 2], [[1.0]])).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_threshold_lies_between_two_movements_where_the_quantile_does() => Assert.Equal(2.8, NullBand.Of([0, 0, 0, 0], [[4, 2, 3, 1]], 0.6).Threshold, 1e-12);
 }

@@ -72,17 +72,8 @@ public sealed record RewardData
     /// <exception cref="ArgumentException">There is only one, and it cannot be split.</exception>
     public (RewardData Train, RewardData HeldOut) Split(double heldOutFraction, long seed)
     {
-        if (heldOutFraction is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(
-            nameof(heldOutFraction), heldOutFraction, "the held-out fraction must be 0 or more and below 1.");
-        if (heldOutFraction == 0) return (this, Only([]));
-        if (Count < 2) throw new ArgumentException($"{Count} example cannot be split into a training and a held-out one. Give more data or a held-out file.");
-        int wanted = Math.Clamp((int)Math.Round(Count * heldOutFraction), 1, Count - 1);
-        int[][] together = [.. Enumerable.Range(0, Count).GroupBy(Origin).Select(g => g.ToArray())];
-        var chosen = new HashSet<int>();
-        foreach (int g in Permutation.Draw(together.Length, seed, RandomUse.HoldOut, 0))
-            if (chosen.Count + together[g].Length <= wanted) chosen.UnionWith(together[g]);
-        if (chosen.Count <= wanted / 2) chosen = [.. Permutation.Draw(Count, seed, RandomUse.HoldOut, 0).Take(wanted)]; // few prompts, of many texts each
-        return (Only([.. Enumerable.Range(0, Count).Where(i => !chosen.Contains(i))]), Only([.. Enumerable.Range(0, Count).Where(chosen.Contains)]));
+        var (train, heldOut) = HoldOut.Split([.. Enumerable.Range(0, Count)], heldOutFraction, seed, Origin);
+        return (Only(train), Only(heldOut));
     }
 
     /// <summary>How often a rule that has learnt nothing is right: of pairs that the longer text is the better one, of labels the most frequent of <paramref name="train"/>.</summary>
@@ -119,7 +110,7 @@ public sealed record RewardData
         return Convert.ToBase64String(MemoryMarshal.AsBytes<int>(from));
     }
 
-    private RewardData Only(int[] items) => this with
+    private RewardData Only(IReadOnlyList<int> items) => this with
     {
         Texts = [.. items.SelectMany(i => Enumerable.Range(i * TextsOfOne, TextsOfOne)).Select(t => Texts[t])],
         Labels = IsPairs ? null : [.. items.Select(i => Labels![i])],

@@ -1,6 +1,6 @@
 using System.ComponentModel;
+using Parsimony.Files;
 using Parsimony.Models;
-using Parsimony.Splicing;
 using Parsimony.Training;
 
 namespace Parsimony.FineTuning.Rewards.Trained;
@@ -109,15 +109,15 @@ public sealed record RewardHeadOptions
         faults.Check(Enum.IsDefined(Pooling), "pooling", Pooling, "last or mean");
         faults.Check(Enum.IsDefined(Birth), "birth", Birth, "normal or zero");
         faults.Check(double.IsFinite(Margin), "margin", Margin, "a finite number");
-        faults.Check(double.IsFinite(Centring) && Centring >= 0, "centring", Centring, "0 or more");
+        faults.AtLeast(0, Centring);
         faults.Check(Epochs is > 0 and <= 1e6, "epochs", Epochs, "above 0, at most 1000000");
-        faults.Check(BatchSize >= 1, "batch_size", BatchSize, "1 or more");
-        faults.Check(double.IsFinite(LearningRate) && LearningRate > 0, "learning_rate", LearningRate, "above 0");
-        faults.Check(double.IsFinite(WeightDecay) && WeightDecay >= 0, "weight_decay", WeightDecay, "0 or more");
-        faults.Check(HeldOutFraction is >= 0 and < 1, "held_out_fraction", HeldOutFraction, "0 or more and below 1");
-        faults.Check(ByteSize.TryParse(TextCache, out _), "text_cache", $"'{TextCache}'", "a size such as 1GiB, or 0");
-        faults.Check(LogEverySteps >= 1, "log_every_steps", LogEverySteps, "1 or more");
-        faults.Check(CheckpointEverySteps >= 1, "checkpoint_every_steps", CheckpointEverySteps, "1 or more");
+        faults.AtLeast(1, BatchSize);
+        faults.AboveZero(LearningRate);
+        faults.AtLeast(0, WeightDecay);
+        faults.Share(HeldOutFraction);
+        faults.Size(TextCache, "1GiB");
+        faults.AtLeast(1, LogEverySteps);
+        faults.AtLeast(1, CheckpointEverySteps);
         faults.ThrowIfAny("the options of the reward model");
         return this;
     }

@@ -1,7 +1,7 @@
-using Parsimony.Splicing;
+using Parsimony.Files;
 using Xunit;
 
-namespace Parsimony.Tests.Splicing;
+namespace Parsimony.Tests.Files;
 
 public sealed class ByteSizeTests
 {
