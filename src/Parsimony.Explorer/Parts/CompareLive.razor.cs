@@ -25,7 +25,7 @@ public sealed partial class CompareLive
     private long seed;
     private double temperature = 1;
     private string? fault;
-    private bool isSet;
+    private bool isSet, isDue; // due: the address has a text, which is to be written
 
     [Inject] internal Explored Explored { get; set; } = null!;
     [Inject] internal Client Client { get; set; } = null!;
@@ -100,11 +100,11 @@ public sealed partial class CompareLive
         try
         {
             of = Comparison.Of(Explored, Adapter, Rank == "predicted");
-            if (isSet && edits.Adapter == Adapter) return; // another page or order of the table: what was set and written here stays
+            var asked = FeatureEdits.Parse(Adapter, Weight, Off, null, of!.DSae);
+            if (isSet && Address.ToUrl() == (Address with { Edits = asked, Prompt = Prompt ?? "", Seed = Seed, Temperature = Temperature, Length = Length }).ToUrl()) return; // another page or order of the table: the text stays
             Stop();
-            (isSet, written, contributions, picked, text) = (true, null, null, null, new SideBySide(Explored.Tokenizer!));
-            edits = FeatureEdits.Parse(Adapter, Weight, Off, null, of!.DSae);
-            (prompt, seed, temperature, length) = (Prompt is { Length: > 0 } ? Prompt : Explored.Run.Report?.Samples is [var sample, ..] ? sample.Prompt : "Once upon a time", Seed, Temperature, Length);
+            (isSet, isDue, written, contributions, picked, text, edits) = (true, Prompt is { Length: > 0 }, null, null, null, new SideBySide(Explored.Tokenizer!), asked);
+            (prompt, seed, temperature, length) = (isDue ? Prompt! : Explored.Run.Report?.Samples is [var sample, ..] ? sample.Prompt : "Once upon a time", Seed, Temperature, Length);
         }
         catch (Exception e) when (e is ArgumentException or IOException or InvalidDataException)
         {
@@ -115,7 +115,9 @@ public sealed partial class CompareLive
     /// <inheritdoc/>
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
-        if (firstRender && Prompt is { Length: > 0 }) await Start(); // an address that was sent: its text is written
+        if (!isDue) return;
+        isDue = false;
+        await Start();
     }
 
     private async Task Start()
