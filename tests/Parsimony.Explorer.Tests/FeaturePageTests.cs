@@ -148,9 +148,9 @@ public sealed class FeaturePageTests(DemoRun run, Browser browser)
         {
             var h = Index.Histogram(latent);
             double[] edges = [.. Enumerable.Range(0, 51).Select(i => h.Edge(0) + (h.Edge(h.Counts.Count) - h.Edge(0)) * i / 50)];
-            Assert.Equal(Index.Header.Tokens, HistogramPicture.Spread(h, 1, 0, double.NegativeInfinity, edges).Sum(), 1e-6 * Index.Header.Tokens);
-            Assert.Equal(Index.Fired[latent], HistogramPicture.Spread(h, 1, 0, h.Threshold, edges).Sum(), 1e-6 * Index.Header.Tokens);
-            Assert.Equal(Index.Header.Tokens, HistogramPicture.Spread(h, -2, 0.1, double.NegativeInfinity, edges).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Header.Tokens, h.Spread(edges).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Fired[latent], h.Spread(edges, above: h.Threshold).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Header.Tokens, h.Spread(edges, -2, 0.1).Sum(), 1e-6 * Index.Header.Tokens);
         }
     }
 
