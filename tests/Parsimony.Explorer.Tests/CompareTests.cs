@@ -4,6 +4,7 @@ using System.Text.Json;
 using Parsimony.Exploration.Index;
 using Parsimony.Explorer.Comparing;
 using Parsimony.Explorer.Model;
+using Parsimony.Explorer.Runs;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;
