@@ -86,7 +86,7 @@ internal sealed class SidesWriter : IDisposable
         try
         {
             var sampling = new GenerationRequest { MaxNewTokens = Length, Temperature = Temperature, Seed = Seed }.Sampling(explored.Options);
-            int[] ids = GenerationRequest.Encode(explored.Tokenizer!, Prompt);
+            int[] ids = explored.Tokenizer!.EncodePrompt(Prompt);
             Written = (Prompt, ids, edits);
             redraw();
             await begun();
