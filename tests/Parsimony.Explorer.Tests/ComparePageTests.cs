@@ -106,6 +106,30 @@ public sealed class ComparePageTests(DemoRun run, Browser browser)
     }
 
     [Fact]
+    public async Task A_latents_label_stands_beside_its_token_in_the_table_and_in_its_drawer()
+    {
+        const string Name = "<b>wolves</b> & kin";
+        int latent = Comparing.Comparison.Of(run.Explored, null)!.Features[0].Latent;
+        var before = run.Explored.Labels?.Get(latent).Hand;
+        try
+        {
+            run.Explored.LabelsToWrite().Set(latent, Name, null, null);
+            await using var at = await browser.Open(run, $"/compare?feature={latent}");
+            Assert.Equal("label", await at.Page.InnerTextAsync("table.features thead th >> nth=2"));
+            Assert.Equal(Name, await at.Page.InnerTextAsync($"#f{latent} td >> nth=2"));
+            Assert.True(await at.Page.Locator($"#f{latent} td:nth-child(4) .chip").CountAsync() == 1);
+            Assert.Contains(Name, await at.Page.InnerTextAsync(".drawer h2"), StringComparison.Ordinal);
+            Assert.Equal(0, await at.Page.Locator($"#f{latent} td:nth-child(3) b").CountAsync());
+            await at.Picture("compare-labels", whole: false);
+            at.EnsureNoErrors();
+        }
+        finally
+        {
+            run.Explored.LabelsToWrite().Set(latent, before ?? "", null, null);
+        }
+    }
+
+    [Fact]
     public async Task Stop_stops_and_so_does_leaving_the_page()
     {
         await using var at = await browser.Open(run, "/compare");

@@ -14,6 +14,7 @@ public sealed partial class CompareLive
     private SidesWriter writer = null!;
     private Comparison? of;
     private TokenContributions? contributions;
+    private IReadOnlyList<string?> labels = []; // of the latents that contribute most
     private int? picked;
     private int askedFor;
     private bool isSet, isDue; // due: the address has a text, which is to be written
@@ -136,6 +137,7 @@ public sealed partial class CompareLive
         (picked, contributions, writer.Fault, askedFor) = (i, null, null, Text[1][i].Id);
         int[] before = [.. with.Ids, .. Text[1].Take(i).Select(t => t.Id)];
         contributions = await writer.Ask(bench => TokenContributions.Of(bench, with.Edits, before, with.Ids.Length, askedFor));
+        labels = Explored.LabelsOf([.. contributions?.Largest.Select(one => one.Latent) ?? []]);
     }
 
     private static string Percent(double share) => (share < 0 ? "−" : "") + Number.Percent(Math.Abs(share));
