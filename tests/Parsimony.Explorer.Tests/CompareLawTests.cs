@@ -45,7 +45,7 @@ public sealed class CompareLawTests(DemoRun run)
         using var output = new StringWriter();
         using var error = new StringWriter();
         string folder = run.Explored.Run.Files.Adapters()[^1].Folder;
-        int rc = App.Run(["generate", Prompt, "--adapter", folder, "--max-new-tokens", $"{Tokens}", "--seed", "5", "--json"], output, error);
+        int rc = App.Run(["generate", Prompt, "--adapter", folder, "--sae", run.Explored.Run.Files.Sae, "--max-new-tokens", $"{Tokens}", "--seed", "5", "--json"], output, error);
         Assert.True(rc == 0, error.ToString());
         using var json = JsonDocument.Parse(output.ToString());
         int[] theirs = [.. json.RootElement.GetProperty("continuations")[0].GetProperty("tokens").EnumerateArray().Select(t => t.GetInt32())];

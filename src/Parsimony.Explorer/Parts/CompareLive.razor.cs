@@ -64,6 +64,8 @@ public sealed partial class CompareLive
 
     private SidesAddress Address => writer.In(View);
 
+    private bool HasLabels => labels.Any(label => label is not null);
+
     private string Caption => edits is { Weight: 1, Off.Count: 0 } ? $"With “{Adapter}”"
         : $"With “{Adapter}”{(edits.Weight == 1 ? "" : $" × {Shown(edits.Weight)}")}{(edits.Off.Count == 0 ? "" : $", {edits.Off.Count} latents off")}";
 
