@@ -2,6 +2,7 @@ using System.Text.Json;
 using Parsimony.Cli;
 using Parsimony.Explorer.Comparing;
 using Parsimony.Explorer.Model;
+using Parsimony.Explorer.Runs;
 using Parsimony.Models;
 using Xunit;
 
@@ -20,7 +21,7 @@ public sealed class CompareLawTests(DemoRun run)
         var bench = await run.Explored.Bench();
         var all = sides.Select(_ => new List<WrittenToken>()).ToArray();
         var sampling = new SamplingOptions { MaxNewTokens = most, Seed = seed };
-        await foreach (var token in TextStream.Write(run.Explored.Queue, "laws", bench, GenerationRequest.Encode(bench.Tokenizer, Prompt), sides, sampling)) all[token.Side].Add(token with { Side = 0 });
+        await foreach (var token in TextStream.Write(run.Explored.Queue, "laws", bench, bench.Tokenizer.EncodePrompt(Prompt), sides, sampling)) all[token.Side].Add(token with { Side = 0 });
         return all;
     }
 
@@ -44,7 +45,7 @@ public sealed class CompareLawTests(DemoRun run)
         using var output = new StringWriter();
         using var error = new StringWriter();
         string folder = run.Explored.Run.Files.Adapters()[^1].Folder;
-        int rc = App.Run(["generate", Prompt, "--adapter", folder, "--max-new-tokens", $"{Tokens}", "--seed", "5", "--json"], output, error);
+        int rc = App.Run(["generate", Prompt, "--adapter", folder, "--sae", run.Explored.Run.Files.Sae, "--max-new-tokens", $"{Tokens}", "--seed", "5", "--json"], output, error);
         Assert.True(rc == 0, error.ToString());
         using var json = JsonDocument.Parse(output.ToString());
         int[] theirs = [.. json.RootElement.GetProperty("continuations")[0].GetProperty("tokens").EnumerateArray().Select(t => t.GetInt32())];
@@ -56,7 +57,7 @@ public sealed class CompareLawTests(DemoRun run)
     public async Task The_contributions_of_a_tokens_latents_sum_to_the_change_of_its_logit_within_the_stated_error()
     {
         var bench = await run.Explored.Bench();
-        int[] prompt = GenerationRequest.Encode(bench.Tokenizer, Prompt);
+        int[] prompt = bench.Tokenizer.EncodePrompt(Prompt);
         foreach (double weight in (double[])[0.25, 1])
             foreach (int token in (int[])[prompt[0], prompt[2]])
             {
@@ -86,7 +87,7 @@ public sealed class CompareLawTests(DemoRun run)
     public async Task One_latents_contribution_is_what_is_left_when_all_others_are_off()
     {
         var bench = await run.Explored.Bench();
-        int[] prompt = GenerationRequest.Encode(bench.Tokenizer, Prompt);
+        int[] prompt = bench.Tokenizer.EncodePrompt(Prompt);
         var edits = new FeatureEdits { Adapter = Adapter, Weight = 0.25 };
         var why = await run.Explored.Ask("laws", b => TokenContributions.Of(b, edits, prompt, prompt.Length, prompt[1]));
         int strongest = why.Largest[0].Latent;
@@ -101,7 +102,7 @@ public sealed class CompareLawTests(DemoRun run)
     {
         var bench = await run.Explored.Bench();
         int seen = 0;
-        await foreach (var _ in TextStream.Write(run.Explored.Queue, "leaver", bench, GenerationRequest.Encode(bench.Tokenizer, Prompt), [FeatureEdits.None, new() { Adapter = Adapter }],
+        await foreach (var _ in TextStream.Write(run.Explored.Queue, "leaver", bench, bench.Tokenizer.EncodePrompt(Prompt), [FeatureEdits.None, new() { Adapter = Adapter }],
             new SamplingOptions { MaxNewTokens = 200, StopAtEndOfText = false })) if (++seen == 3) break;
         for (int i = 0; i < 4; i++) await run.Explored.Queue.Run("probe", () => 0); // of a hundred turns that were left the first has come, and was not taken
         Assert.Equal(0, run.Explored.Queue.CountOf("leaver"));

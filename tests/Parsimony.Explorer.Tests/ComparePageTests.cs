@@ -69,9 +69,31 @@ public sealed class ComparePageTests(DemoRun run, Browser browser)
         await using var at = await browser.Open(run, "/compare?prompt=The%20cat&length=8&temperature=0");
         await Written(at);
         string before = await Side(at, "tuned");
-        await at.Page.Locator("table.features thead a", new() { HasTextString = "c" }).Nth(1).ClickAsync();
-        // The text stays; where the browser loads the page anew its address has the same one written.
-        await at.Page.WaitForFunctionAsync("before => location.search.includes('sort=') && document.querySelector('[data-side=tuned]')?.innerText === before", before);
+        await at.Page.EvaluateAsync("""
+            () => {
+                window.stayed = true; // a page that is loaded anew has forgotten it
+                window.redrawn = 0;
+                new MutationObserver(changes => window.redrawn += changes.length).observe(document.querySelector('[data-side=tuned]'), { childList: true, subtree: true, characterData: true });
+                const live = document.querySelector('.live');
+                new MutationObserver(() => { if (!live.isConnected) window.redrawn++; }).observe(document.body, { childList: true, subtree: true });
+            }
+            """);
+        foreach (var (column, name) in ((string, string)[])[("c", "c"), ("d", "d"), ("latent", "latent"), ("threshold", "−d/c")])
+        {
+            await at.Page.ClickAsync($"table.features thead a:text-is('{name}')");
+            await at.Page.WaitForFunctionAsync("column => location.search.includes('sort=' + column) && document.querySelector('thead a[aria-current]')?.textContent.endsWith(' ↓') && document.querySelector('thead a[aria-current]').href.includes('sort=' + column)", column);
+        }
+        Assert.True(await at.Page.EvaluateAsync<bool>("window.stayed === true"), "the page was loaded anew");
+        Assert.Equal(0, await at.Page.EvaluateAsync<int>("window.redrawn"));
+        Assert.Equal(before, await Side(at, "tuned"));
+
+        // Back is the view before, also where it was set otherwise since.
+        await at.Page.Locator("#weight").FillAsync("0");
+        await at.Page.WaitForFunctionAsync("() => location.search.includes('weight=0') && /wrote the same/.test(document.querySelector('[role=status]').textContent)");
+        await at.Page.GoBackAsync();
+        await at.Page.WaitForFunctionAsync("before => location.search.includes('sort=latent') && document.querySelector('#weight').value === '1' && document.querySelector('[data-side=tuned]').innerText === before", before);
+        Assert.True(await at.Page.EvaluateAsync<bool>("window.stayed === true"), "the page was loaded anew");
+
         await at.Page.Locator("table.features tbody a").First.ClickAsync();
         await at.Page.WaitForSelectorAsync(".drawer figure svg");
         Assert.True(await at.Page.Locator(".drawer .contexts li").CountAsync() > 0);
@@ -81,6 +103,30 @@ public sealed class ComparePageTests(DemoRun run, Browser browser)
         await at.Page.ClickAsync(".drawer a:text-is('Close')");
         await at.Page.WaitForSelectorAsync(".drawer", new() { State = WaitForSelectorState.Detached });
         at.EnsureNoErrors();
+    }
+
+    [Fact]
+    public async Task A_latents_label_stands_beside_its_token_in_the_table_and_in_its_drawer()
+    {
+        const string Name = "<b>wolves</b> & kin";
+        int latent = Comparing.Comparison.Of(run.Explored, null)!.Features[0].Latent;
+        var before = run.Explored.Labels?.Get(latent).Hand;
+        try
+        {
+            run.Explored.LabelsToWrite().Set(latent, Name, null, null);
+            await using var at = await browser.Open(run, $"/compare?feature={latent}");
+            Assert.Equal("label", await at.Page.InnerTextAsync("table.features thead th >> nth=2"));
+            Assert.Equal(Name, await at.Page.InnerTextAsync($"#f{latent} td >> nth=2"));
+            Assert.True(await at.Page.Locator($"#f{latent} td:nth-child(4) .chip").CountAsync() == 1);
+            Assert.Contains(Name, await at.Page.InnerTextAsync(".drawer h2"), StringComparison.Ordinal);
+            Assert.Equal(0, await at.Page.Locator($"#f{latent} td:nth-child(3) b").CountAsync());
+            await at.Picture("compare-labels", whole: false);
+            at.EnsureNoErrors();
+        }
+        finally
+        {
+            run.Explored.LabelsToWrite().Set(latent, before ?? "", null, null);
+        }
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Parsimony.Exploration.Index;
 using Parsimony.Explorer.Comparing;
 using Parsimony.Explorer.Model;
+using Parsimony.Explorer.Runs;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;
@@ -17,13 +18,14 @@ public sealed class CompareTests(DemoRun run)
     [InlineData("compare")]
     [InlineData("compare?adapter=rlhf&weight=-0.5&off=3.12&rank=predicted&sort=q&page=3&feature=7&prompt=a%20%26%20b%0Ac&seed=9&temperature=0.7&length=12")]
     [InlineData("compare?prompt=%D8%A7%D9%84%20%F0%9F%98%80&temperature=0")]
+    [InlineData("steer?adapter=rlhf&weight=0.5&edit=7c2d-0.1_9x4.2&prompt=a&seed=3&temperature=0.5&length=20")]
     public void A_view_comes_back_from_its_address(string url)
     {
         var parts = (url.Split('?') is [_, var query] ? query : "").Split('&', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Split('=')).ToDictionary(p => p[0], p => Uri.UnescapeDataString(p[1]));
         string? Of(string name) => parts.GetValueOrDefault(name);
-        var address = new CompareAddress
+        var address = new SidesAddress(url.Split('?')[0])
         {
-            Edits = FeatureEdits.Parse(Of("adapter"), Of("weight"), Of("off"), null, 20),
+            Edits = FeatureEdits.Parse(Of("adapter"), Of("weight"), Of("off"), Of("edit"), 20),
             Rank = Of("rank"),
             Sort = Of("sort"),
             Page = int.Parse(Of("page") ?? "1", System.Globalization.CultureInfo.InvariantCulture),
@@ -62,9 +64,6 @@ public sealed class CompareTests(DemoRun run)
         Assert.Equal(mean, z.Moved(0, 0), 0.1 * mean);       // off
         Assert.Contains(Parsimony.FineTuning.Analysis.DialWord.Louder, Parsimony.Exploration.DialPrediction.Of(z, 2, 0).Words);
         Assert.Equal([Parsimony.FineTuning.Analysis.DialWord.Off], Parsimony.Exploration.DialPrediction.Of(z, 0, 0).Words);
-        var (_, before, after) = HistogramView.Of(z, 0.5, 0.1);
-        Assert.Equal(1, before.Sum(), 1e-6);
-        Assert.Equal(1, after.Sum(), 1e-6);
     }
 
     [Fact]
@@ -76,8 +75,6 @@ public sealed class CompareTests(DemoRun run)
         using var missing = await run.Http.GetAsync(new Uri("/api/compare?adapter=../etc", UriKind.Relative));
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
         Assert.Contains("this run has no adapter '../etc'; it has:", await missing.Content.ReadAsStringAsync(), StringComparison.Ordinal);
-        string page = await run.Http.GetStringAsync(new Uri("/compare?adapter=nothing", UriKind.Relative));
-        Assert.Contains("this run has no adapter", page, StringComparison.Ordinal);
         Assert.Contains("no column", await run.Http.GetStringAsync(new Uri("/compare?sort=x", UriKind.Relative)), StringComparison.Ordinal);
     }
 

@@ -88,7 +88,13 @@ public sealed class FeaturePageTests(DemoRun run, Browser browser)
     public async Task A_latent_that_is_not_there_is_said()
     {
         foreach (string name in (string[])["999999", "-1", "dog"])
-            Assert.Contains($"There is no latent “{name}”", WebUtility.HtmlDecode(await run.Http.GetStringAsync(At("/features/" + name))), StringComparison.Ordinal);
+        {
+            using var page = await run.Http.GetAsync(At("/features/" + name));
+            Assert.Equal(HttpStatusCode.NotFound, page.StatusCode);
+            string html = WebUtility.HtmlDecode(await page.Content.ReadAsStringAsync());
+            Assert.Contains($"There is no latent “{name}”", html, StringComparison.Ordinal);
+            Assert.Contains("This SAE has latents 0 to", html, StringComparison.Ordinal);
+        }
         foreach (string path in (string[])["/api/features/999999", "/api/features/999999/prediction?scale=2"])
         {
             using var answer = await run.Http.GetAsync(At(path));
@@ -142,9 +148,9 @@ public sealed class FeaturePageTests(DemoRun run, Browser browser)
         {
             var h = Index.Histogram(latent);
             double[] edges = [.. Enumerable.Range(0, 51).Select(i => h.Edge(0) + (h.Edge(h.Counts.Count) - h.Edge(0)) * i / 50)];
-            Assert.Equal(Index.Header.Tokens, HistogramPicture.Spread(h, 1, 0, double.NegativeInfinity, edges).Sum(), 1e-6 * Index.Header.Tokens);
-            Assert.Equal(Index.Fired[latent], HistogramPicture.Spread(h, 1, 0, h.Threshold, edges).Sum(), 1e-6 * Index.Header.Tokens);
-            Assert.Equal(Index.Header.Tokens, HistogramPicture.Spread(h, -2, 0.1, double.NegativeInfinity, edges).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Header.Tokens, h.Spread(edges).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Fired[latent], h.Spread(edges, above: h.Threshold).Sum(), 1e-6 * Index.Header.Tokens);
+            Assert.Equal(Index.Header.Tokens, h.Spread(edges, -2, 0.1).Sum(), 1e-6 * Index.Header.Tokens);
         }
     }
 

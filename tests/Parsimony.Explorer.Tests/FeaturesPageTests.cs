@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Parsimony.Exploration.Index;
 using Parsimony.Explorer.Features;
+using Parsimony.Explorer.Runs;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;
@@ -53,7 +54,7 @@ public sealed class FeaturesPageTests(DemoRun run, Browser browser)
     [Fact]
     public async Task Moved_latents_are_those_whose_activation_the_adapter_changes_the_farthest_first()
     {
-        var table = DialTable.Load("rlhf", run.Explored.Run.Files.RlhfAdapter, Index, null);
+        var table = AdapterValues.Read(run.Explored.Run, "rlhf");
         var (status, json) = await Get("/api/features?adapter=rlhf&take=200");
         Assert.Equal(HttpStatusCode.OK, status);
         double[] moved = [.. json.GetProperty("features").EnumerateArray().Select(f => f.GetProperty("moved").GetDouble())];

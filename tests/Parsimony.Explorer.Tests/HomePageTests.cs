@@ -1,3 +1,4 @@
+using System.Net;
 using Xunit;
 
 namespace Parsimony.Explorer.Tests;
@@ -20,9 +21,25 @@ public sealed class HomePageTests(DemoRun run, Browser browser)
     {
         await using var at = await browser.Open(run, "/runs/demo");
         Assert.Contains("training_tokens", await at.Page.InnerTextAsync("pre"), StringComparison.Ordinal);
+        at.EnsureNoErrors();
         await at.Go("/runs/..%2Fetc");
         Assert.Contains("no run", await at.Page.InnerTextAsync("h1"), StringComparison.Ordinal);
-        at.EnsureNoErrors();
+        Assert.All(at.Errors, e => Assert.Contains("404", e, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("/runs/nowhere", "There is no run “nowhere” here")]
+    [InlineData("/rlhf?of=nothing", "There is no “nothing” here")]
+    [InlineData("/compare?adapter=nothing", "this run has no adapter 'nothing'; it has")]
+    [InlineData("/compare?feature=999999", "there is no latent 999999; this SAE has latents 0 to")]
+    [InlineData("/nowhere", "There is no such page")]
+    public async Task What_an_address_names_and_is_not_there_is_404_and_the_page_says_so(string path, string words)
+    {
+        using var answer = await run.Http.GetAsync(new Uri(path, UriKind.Relative));
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        string html = WebUtility.HtmlDecode(await answer.Content.ReadAsStringAsync());
+        Assert.Contains(words, html, StringComparison.Ordinal);
+        Assert.Contains("<nav aria-label=\"Pages\">", html, StringComparison.Ordinal);
     }
 
     [Fact]

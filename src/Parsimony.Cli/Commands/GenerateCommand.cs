@@ -76,7 +76,7 @@ internal static class GenerateCommand
         terminal.Note(fused.Notes);
         var tokenizer = fused.Tokenizer;
         string[] prompts = options.Prompts is [] ? [""] : options.Prompts;
-        int[][] ids = [.. prompts.Select(p => Encode(p, tokenizer))];
+        int[][] ids = [.. prompts.Select(tokenizer.EncodePrompt)];
 
         if (options.Compare && !fused.HasAdapter) throw new UsageException("--compare needs an adapter: there is nothing to put at rest.");
         int[][]? before = options.Compare ? Batched(fused, ids, options.Sampling, terminal, atRest: true) : null;
@@ -100,13 +100,6 @@ internal static class GenerateCommand
             Continuations = texts,
             TokensPerSecond = Math.Round(tokens.Sum(t => t.Length) / seconds, 1),
         };
-    }
-
-    private static int[] Encode(string prompt, Tokenizer tokenizer)
-    {
-        if (prompt.Length > 0) return tokenizer.EncodeDocument(prompt);
-        return (tokenizer.BeginOfTextId ?? tokenizer.EndOfTextId) is { } id ? [id]
-            : throw new InvalidDataException("the tokenizer has no <|endoftext|> to start from; give a text to continue.");
     }
 
     private static int[][] Streamed(FusedModel fused, string prompt, int[][] ids, SamplingOptions sampling, Terminal terminal)

@@ -35,7 +35,7 @@ internal static class CompareApi
             var bench = await e.Bench().WaitAsync(context.RequestAborted);
             var sides = request.Sides(bench.Sae.DSae);
             foreach (var side in sides) if (side.Adapter is { } name) bench.Adapter(name);
-            var prompt = GenerationRequest.Encode(bench.Tokenizer, request.Prompt);
+            var prompt = bench.Tokenizer.EncodePrompt(request.Prompt);
             if (prompt.Length + sampling.MaxNewTokens > bench.Model.Config.MaxSequenceLength) throw new ArgumentException(
                 $"the prompt has {prompt.Length} tokens and {sampling.MaxNewTokens} new ones are asked for; the model was made for {bench.Model.Config.MaxSequenceLength}. Shorten the prompt or lower max_new_tokens.");
             return TypedResults.ServerSentEvents(Events(bench.Tokenizer, TextStream.Write(e.Queue, client.Name, bench, prompt, sides, sampling, context.RequestAborted), context.RequestAborted));

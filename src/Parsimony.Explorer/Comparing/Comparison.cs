@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
 using Parsimony.Explorer.Features;
+using Parsimony.Explorer.Runs;
 using Parsimony.FineTuning.Analysis;
 using Parsimony.Reporting;
 
@@ -83,7 +84,7 @@ public sealed record Comparison
     private static Comparison Make(Explored explored, AdapterValues dials, bool predicted)
     {
         var index = explored.Index;
-        var analysis = explored.Run.Report?.Analysis is { } a && IsOf(a, dials) ? a : null;
+        var analysis = explored.Run.Report?.Analysis is { } a && dials.IsOf(a) ? a : null;
         int[] changed = [.. dials.Changed];
         var by = analysis is not null && !predicted ? RankedBy.Measured : index is not null && index.DSae == dials.Scale.Length ? RankedBy.Predicted : RankedBy.Dials;
         var features = by is RankedBy.Measured ? Measured(explored, analysis!) : Estimated(explored, dials, changed, by is RankedBy.Predicted ? index : null);
@@ -101,10 +102,6 @@ public sealed record Comparison
             Analysis = analysis,
         };
     }
-
-    // A report says of which hook point an analysis is, not of which adapter: its dials do.
-    private static bool IsOf(DialAnalysis a, AdapterValues dials) => a.Hook == dials.At.ToString() && a.DSae == dials.Scale.Length && a.Changed == dials.Changed.Count()
-        && a.Features.All(f => Math.Abs(dials.Scale[f.Latent] - f.Scale) < 1e-5 && Math.Abs(dials.Shift[f.Latent] - f.Shift) < 1e-5);
 
     private static IReadOnlyList<ComparedFeature> Measured(Explored explored, DialAnalysis a)
     {

@@ -1,13 +1,12 @@
 using Parsimony.Explorer.Model;
 using Parsimony.Models;
-using Parsimony.Tokens;
 
 namespace Parsimony.Explorer.Comparing;
 
 /// <summary>What is to be written twice, at rest and edited.</summary>
 internal sealed record GenerationRequest
 {
-    /// <summary>What to go on from; empty: from the model's end-of-text token.</summary>
+    /// <summary>What to go on from; empty: from the tokenizer's start.</summary>
     public string Prompt { get; init; } = "";
 
     /// <summary>Name of the adapter; null: none.</summary>
@@ -49,9 +48,4 @@ internal sealed record GenerationRequest
 
     /// <summary>An adapter's model with all of it at rest.</summary>
     public static FeatureEdits AtRest(FeatureEdits edits) => new() { Adapter = edits.Adapter, Weight = 0 };
-
-    /// <summary>The prompt as the command line reads it.</summary>
-    /// <exception cref="ArgumentException">There is nothing to start from.</exception>
-    public static int[] Encode(Tokenizer tokenizer, string prompt) => prompt.Length > 0 ? tokenizer.EncodeDocument(prompt)
-        : (tokenizer.BeginOfTextId ?? tokenizer.EndOfTextId) is { } id ? [id] : throw new ArgumentException("the tokenizer has no end of text to start from; write a prompt.");
 }

@@ -59,8 +59,8 @@ internal sealed class SideBySide(Tokenizer tokenizer)
             bool differs = Enumerable.Range(first, last - first + 1).Any(i => Differs(side, i));
             string style = string.Join(' ', new[] { differs ? "differs" : "", picked >= first && picked <= last ? "peak" : "" }.Where(s => s.Length > 0));
             double p = tokens[first].LogProb;
-            string tip = $"token {first}, log-probability {Number.Signed(p)} ({Number.Percent(Math.Exp(p))})";
-            if (first < sides[1 - side].Count && differs) tip += $"; the other side: “{Text(sides[1 - side][first].Id)}”, {Number.Signed(sides[1 - side][first].LogProb)}";
+            string tip = $"token {first}: {TokenMarkup.Name(tokenizer, [.. tokens.Skip(first).Take(last - first + 1).Select(t => t.Id)])}\nlog-probability {Number.Signed(p)} ({Number.Percent(Math.Exp(p))})";
+            if (first < sides[1 - side].Count && differs) tip += $"\nthe other side: {TokenMarkup.Name(tokenizer, sides[1 - side][first].Id)}, {Number.Signed(sides[1 - side][first].LogProb)}";
             TokenMarkup.Piece(html, text.Text[piece], 0, style, tip, $" data-token=\"{first}\"");
             first = last + 1;
         }

@@ -1,5 +1,5 @@
 using Parsimony.Exploration.Index;
-using Parsimony.FineTuning;
+using Parsimony.Explorer.Runs;
 using Parsimony.FineTuning.Analysis;
 
 namespace Parsimony.Explorer.Features;
@@ -17,35 +17,14 @@ public sealed record DialTable(string Name, float[] Scale, float[] Shift, float[
 
     private readonly HashSet<int>? significant = Analysis?.Significant.ToHashSet();
 
-    /// <summary>Reads an adapter.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="folder">Its folder.</param>
+    /// <summary>What dials do to the latents of an index.</summary>
+    /// <param name="dials">The adapter's.</param>
     /// <param name="index">The index of the SAE.</param>
     /// <param name="analysis">The run's analysis; null: none.</param>
-    /// <exception cref="InvalidDataException">It has no dials for this SAE.</exception>
-    public static DialTable Load(string name, string folder, FeatureIndex index, DialAnalysis? analysis)
+    internal static DialTable Of(AdapterValues dials, FeatureIndex index, DialAnalysis? analysis)
     {
-        using var noGradient = TorchSharp.torch.no_grad();
-        using var scope = TorchSharp.torch.NewDisposeScope();
-        var (dials, metadata) = AdapterFolder.Load(folder);
-        try
-        {
-            int place = Enumerable.Range(0, dials.Count).FirstOrDefault(i => dials[i].At == index.Header.Hook && dials[i].DSae == index.DSae, -1);
-            if (place < 0 || (index.Header.SaeSha256 is { } sae && !sae.Equals(metadata.Hooks[place].SaeSha256, StringComparison.OrdinalIgnoreCase))) throw new InvalidDataException(
-                $"the adapter '{name}' is of another SAE than the index: it has dials for {string.Join(", ", metadata.Hooks.Select(h => $"{h.At} ({h.DSae} latents)"))}.");
-            float[] scale = dials[place].Scale().cpu().data<float>().ToArray(), shift = dials[place].Shift().cpu().data<float>().ToArray(), moved = new float[scale.Length];
-            Parallel.For(0, moved.Length, i =>
-            {
-                if (scale[i] != 1 || shift[i] != 0) moved[i] = (float)index.Histogram(i).Moved(scale[i], shift[i]);
-            });
-            bool isAnalysed = analysis is not null && analysis.DSae == scale.Length && analysis.Features.All(f => Near(scale[f.Latent], f.Scale) && Near(shift[f.Latent], f.Shift));
-            return new(name, scale, shift, moved, isAnalysed ? analysis : null);
-        }
-        finally
-        {
-            foreach (var d in dials) d.Dispose();
-        }
+        var moved = new float[dials.Scale.Length];
+        Parallel.ForEach(dials.Changed, i => moved[i] = (float)index.Histogram(i).Moved(dials.Scale[i], dials.Shift[i]));
+        return new(dials.Name, dials.Scale, dials.Shift, moved, analysis is not null && dials.IsOf(analysis) ? analysis : null);
     }
-
-    private static bool Near(float mine, double its) => Math.Abs(mine - its) <= 1e-5 * Math.Max(1, Math.Abs(its));
 }

@@ -1,4 +1,5 @@
 using Parsimony.Exploration.Index;
+using Parsimony.Explorer.Runs;
 using Parsimony.Tokens;
 
 namespace Parsimony.Explorer.Features;
@@ -81,7 +82,7 @@ public sealed class FeatureList(Explored explored)
         lock (gate)
         {
             if (adapters.TryGetValue(name, out var known) && known.Written == written) return known.Dials;
-            var dials = DialTable.Load(name, folder, index, explored.Run.Report?.Analysis);
+            var dials = DialTable.Of(AdapterValues.Read(explored.Run, name), index, explored.Run.Report?.Analysis);
             adapters[name] = (written, dials);
             lists.RemoveAll(l => l.Query.Adapter == name);
             return dials;

@@ -32,32 +32,11 @@ public static class HistogramPicture
         if (!(low <= high)) (low, high) = (0, 1);
         if (low == high) high = low + Math.Max(1e-6, Math.Abs(low) / 10);
         double[] edges = [.. Enumerable.Range(0, Bins + 1).Select(i => low + (high - low) * i / Bins)];
-        double[] before = Spread(histogram, 1, 0, above, edges), after = isRest ? [] : Spread(histogram, scale, shift, above, edges);
+        double[] before = histogram.Spread(edges, above: above), after = isRest ? [] : histogram.Spread(edges, scale, shift, above);
         double most = Math.Max(1, before.Concat(after).Max()), least = log ? 0.5 : 0;
         var plot = new Plot((low, high), (least, log ? most * 1.5 : most * 1.04), name, "tokens", logY: log, height: 210).Bars(edges, before);
         if (after.Length > 0) plot.Line([.. Enumerable.Range(0, Bins).SelectMany(i => new[] { edges[i], edges[i + 1] })], [.. after.SelectMany(n => new[] { Math.Max(n, least), Math.Max(n, least) })], "second");
         return plot;
-    }
-
-    /// <summary>The tokens of bins of one width.</summary>
-    internal static double[] Spread(PreActivationHistogram histogram, double scale, double shift, double above, double[] edges)
-    {
-        var tokens = new double[edges.Length - 1];
-        double width = edges[1] - edges[0];
-        for (int i = 0; i < histogram.Counts.Count; i++)
-        {
-            if (histogram.Counts[i] == 0) continue;
-            double from = scale * histogram.Edge(i) + shift, to = scale * histogram.Edge(i + 1) + shift;
-            if (from > to) (from, to) = (to, from);
-            if (to <= above) continue;
-            double n = histogram.Counts[i] * (from < above ? (to - above) / (to - from) : 1);
-            from = Math.Max(from, above);
-            int first = Math.Clamp((int)((from - edges[0]) / width), 0, tokens.Length - 1), last = Math.Clamp((int)((to - edges[0]) / width), 0, tokens.Length - 1);
-            if (first == last || to <= from) tokens[first] += n;
-            else for (int b = first; b <= last; b++)
-                tokens[b] += n * Math.Max(0, Math.Min(to, b == last ? to : edges[b + 1]) - Math.Max(from, b == first ? from : edges[b])) / (to - from);
-        }
-        return tokens;
     }
 
     private static (double Low, double High) Ends(PreActivationHistogram histogram, double scale, double shift, double above)

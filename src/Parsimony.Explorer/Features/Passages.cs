@@ -1,9 +1,7 @@
-using System.Text;
 using Microsoft.AspNetCore.Components;
 using Parsimony.Exploration;
 using Parsimony.Exploration.Index;
 using Parsimony.Explorer.Parts;
-using Parsimony.Reporting;
 using Parsimony.Tokens;
 
 namespace Parsimony.Explorer.Features;
@@ -48,33 +46,8 @@ public static class Passages
             passage = passage with { Tokens = passage.Tokens[from..to], PeakIndex = passage.PeakIndex - from };
         }
         if (width != PassageWidth.Full) return TokenMarkup.Of(passage, tokenizer, strongest);
-        int[] all = index.Context(passage.Context);
+        int[] all = index.Context(passage.Context); // a character may lie across the window's edge: the whole is joined
         int start = passage.Position - passage.PeakIndex, end = start + passage.Tokens.Length;
-        var html = new StringBuilder();
-        // A character may lie across the window's edge: all is joined together, then parted by where its pieces begin.
-        float[] activations = [.. all.Select((_, t) => t >= start && t < end ? passage.Tokens[t - start].Activation : 0)];
-        var text = ShadedText.Join([.. all.Select(id => tokenizer.Bytes(id).ToArray())], activations, passage.Position);
-        int[] begins = Begins(text, all, tokenizer);
-        for (int i = 0; i < text.Text.Count; i++)
-        {
-            float a = text.Activations[i];
-            bool isInside = begins[i] >= start && begins[i] < end;
-            TokenMarkup.Piece(html, text.Text[i], a > 0 ? Math.Clamp(a / strongest, 0.02, 1) : 0, i == text.Peak ? "peak" : isInside ? "" : "prompt", a > 0 ? Number.Text(a) : null);
-        }
-        return new MarkupString(html.ToString());
-    }
-
-    /// <summary>The token that each piece begins with.</summary>
-    private static int[] Begins(ShadedText text, int[] ids, Tokenizer tokenizer)
-    {
-        var begins = new int[text.Text.Count];
-        for (int piece = 0, token = 0; piece < begins.Length; piece++)
-        {
-            begins[piece] = token;
-            var bytes = new List<byte>();
-            do bytes.AddRange(tokenizer.Bytes(ids[token++]));
-            while (token < ids.Length && ShadedText.Decode(bytes.ToArray()) != text.Text[piece]);
-        }
-        return begins;
+        return TokenMarkup.Of(all, [.. all.Select((_, t) => t >= start && t < end ? passage.Tokens[t - start].Activation : 0)], passage.Position, tokenizer, strongest, (start, end));
     }
 }

@@ -60,12 +60,11 @@ public sealed record PromptAnalysis
     /// <summary>KL(with the chosen latent || without it) of the next token, nats; null where none was chosen.</summary>
     public double? KlWithout { get; init; }
 
-    /// <summary>Token ids of a text for a model; an empty text begins at the model's start token.</summary>
+    /// <summary>Token ids of a text that is shown whole.</summary>
     /// <exception cref="ArgumentException">It is longer than can be shown, or than the model's contexts.</exception>
     public static int[] Encode(Workbench bench, string text)
     {
-        int[] ids = bench.Tokenizer.EncodeDocument(text);
-        if (ids.Length == 0) ids = [bench.Tokenizer.BeginOfTextId ?? bench.Tokenizer.EndOfTextId ?? 0];
+        int[] ids = bench.Tokenizer.EncodePrompt(text);
         int most = Math.Min(MostTokens, bench.Model.Config.MaxSequenceLength);
         return ids.Length <= most ? ids : throw new ArgumentException($"the text has {ids.Length} tokens; {most} can be shown{(most < MostTokens ? ", the model's context" : "")}. Shorten it.");
     }

@@ -10,22 +10,14 @@ namespace Parsimony.Explorer.Parts;
 /// <summary>The live half of the comparison: what is written, switched and asked for.</summary>
 public sealed partial class CompareLive
 {
-    private const int RedrawMilliseconds = 50;
-
-    private CancellationToken gone;
-    private CancellationTokenSource? writing;
-    private (string Prompt, int[] Ids, FeatureEdits Edits)? written; // what the text on the page was written with
     private FeatureEdits edits = FeatureEdits.None;
-    private SideBySide text = null!;
+    private SidesWriter writer = null!;
     private Comparison? of;
     private TokenContributions? contributions;
+    private IReadOnlyList<string?> labels = []; // of the latents that contribute most
     private int? picked;
-    private int askedFor, length = 48;
-    private string prompt = "";
-    private long seed;
-    private double temperature = 1;
-    private string? fault;
-    private bool isSet;
+    private int askedFor;
+    private bool isSet, isDue; // due: the address has a text, which is to be written
 
     [Inject] internal Explored Explored { get; set; } = null!;
     [Inject] internal Client Client { get; set; } = null!;
@@ -66,33 +58,22 @@ public sealed partial class CompareLive
 
     private bool IsLive => RendererInfo.IsInteractive;
 
-    private bool IsWriting => writing is not null;
+    private SideBySide Text => writer.Text;
 
-    private CompareAddress Address => new()
-    {
-        Edits = edits,
-        Rank = Rank,
-        Sort = Sort,
-        Page = Page,
-        Feature = Feature,
-        Prompt = written?.Prompt ?? Prompt ?? "",
-        Seed = seed,
-        Temperature = temperature,
-        Length = length,
-    };
+    private SidesAddress View => new() { Edits = edits, Rank = Rank, Sort = Sort, Page = Page, Feature = Feature };
+
+    private SidesAddress Address => writer.In(View);
+
+    private bool HasLabels => labels.Any(label => label is not null);
 
     private string Caption => edits is { Weight: 1, Off.Count: 0 } ? $"With “{Adapter}”"
         : $"With “{Adapter}”{(edits.Weight == 1 ? "" : $" × {Shown(edits.Weight)}")}{(edits.Off.Count == 0 ? "" : $", {edits.Off.Count} latents off")}";
 
-    private string Status => IsWriting ? "Writing…" : written is null ? "Nothing was written yet." : text.FirstDifference is { } first
-        ? $"The sides differ from token {first} on." : text[0].Count == text[1].Count ? $"Both sides wrote the same {text[0].Count} tokens." : "It was stopped.";
+    private string Status => writer.IsWriting ? "Writing…" : writer.Written is null ? "Nothing was written yet." : Text.FirstDifference is { } first
+        ? $"The sides differ from token {first} on." : Text[0].Count == Text[1].Count ? $"Both sides wrote the same {Text[0].Count} tokens." : "It was stopped.";
 
     /// <inheritdoc/>
-    protected override void OnInitialized()
-    {
-        gone = Client.Gone;
-        Client.Lost += Lost;
-    }
+    protected override void OnInitialized() => writer = new SidesWriter(Explored, Client, Script, InvokeAsync, StateHasChanged);
 
     /// <inheritdoc/>
     protected override void OnParametersSet()
@@ -100,77 +81,32 @@ public sealed partial class CompareLive
         try
         {
             of = Comparison.Of(Explored, Adapter, Rank == "predicted");
-            if (isSet && edits.Adapter == Adapter) return; // another page or order of the table: what was set and written here stays
-            Stop();
-            (isSet, written, contributions, picked, text) = (true, null, null, null, new SideBySide(Explored.Tokenizer!));
-            edits = FeatureEdits.Parse(Adapter, Weight, Off, null, of!.DSae);
-            (prompt, seed, temperature, length) = (Prompt is { Length: > 0 } ? Prompt : Explored.Run.Report?.Samples is [var sample, ..] ? sample.Prompt : "Once upon a time", Seed, Temperature, Length);
+            var asked = View with { Edits = FeatureEdits.Parse(Adapter, Weight, Off, null, of!.DSae), Prompt = Prompt ?? "", Seed = Seed, Temperature = Temperature, Length = Length };
+            if (isSet && Address.ToUrl() == asked.ToUrl()) return; // another page or order of the table: the text stays
+            (isSet, contributions, picked, edits) = (true, null, null, asked.Edits);
+            isDue = writer.Take(Prompt, Seed, Temperature, Length);
         }
         catch (Exception e) when (e is ArgumentException or IOException or InvalidDataException)
         {
-            fault = Faults.Sentence(e);
+            writer.Fault = Faults.Sentence(e);
         }
     }
 
     /// <inheritdoc/>
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
-        if (firstRender && Prompt is { Length: > 0 }) await Start(); // an address that was sent: its text is written
+        if (!isDue) return;
+        isDue = false;
+        await Start();
     }
 
-    private async Task Start()
+    private Task Start()
     {
-        Stop();
-        var mine = writing = CancellationTokenSource.CreateLinkedTokenSource(gone);
-        (contributions, picked, fault) = (null, null, null);
-        text.Clear();
-        try
-        {
-            var request = new GenerationRequest { Prompt = prompt, MaxNewTokens = length, Temperature = temperature, Seed = seed };
-            var sampling = request.Sampling(Explored.Options);
-            int[] ids = GenerationRequest.Encode(Explored.Tokenizer!, prompt);
-            written = (prompt, ids, edits);
-            await WriteAddress();
-            StateHasChanged();
-            var bench = await Explored.Bench().WaitAsync(mine.Token);
-            long drawn = 0;
-            await foreach (var token in TextStream.Write(Explored.Queue, Client.Name, bench, ids, [GenerationRequest.AtRest(edits), edits], sampling, mine.Token))
-            {
-                if (writing != mine) break; // a later one has the page
-                text.Add(token);
-                if (Environment.TickCount64 - drawn < RedrawMilliseconds) continue;
-                drawn = Environment.TickCount64;
-                StateHasChanged();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // It was stopped.
-        }
-        catch (Exception e)
-        {
-            if (writing == mine) (fault, written) = (Faults.Sentence(e), null);
-        }
-        finally
-        {
-            if (writing == mine) writing = null;
-            mine.Dispose();
-        }
-        if (!gone.IsCancellationRequested) StateHasChanged();
+        (contributions, picked) = (null, null);
+        return writer.Write(GenerationRequest.AtRest(edits), edits, Remember);
     }
 
-    private void Stop()
-    {
-        var mine = writing;
-        writing = null;
-        mine?.Cancel();
-    }
-
-    private void Lost() => _ = InvokeAsync(() =>
-    {
-        Stop();
-        StateHasChanged();
-    });
+    private Task Remember() => writer.Remember(View);
 
     private void Turn(ChangeEventArgs e)
     {
@@ -195,37 +131,15 @@ public sealed partial class CompareLive
         return Again();
     }
 
-    private Task Again() => written is null ? WriteAddress() : Start();
+    private Task Again() => writer.Written is null ? Remember() : Start();
 
     private async Task Pick(ChangeEventArgs e)
     {
-        if (written is not { } with || !int.TryParse(e.Value as string, CultureInfo.InvariantCulture, out int i) || i < 0 || i >= text[1].Count) return;
-        (picked, contributions, fault, askedFor) = (i, null, null, text[1][i].Id);
-        int[] before = [.. with.Ids, .. text[1].Take(i).Select(t => t.Id)];
-        try
-        {
-            contributions = await Explored.Ask(Client.Name, bench => TokenContributions.Of(bench, with.Edits, before, with.Ids.Length, askedFor), gone);
-        }
-        catch (OperationCanceledException)
-        {
-            // The page was left.
-        }
-        catch (Exception error)
-        {
-            fault = Faults.Sentence(error);
-        }
-    }
-
-    private async Task WriteAddress()
-    {
-        try
-        {
-            await Script.InvokeVoidAsync("explorer.address", gone, Address.ToUrl());
-        }
-        catch (Exception e) when (e is JSDisconnectedException or OperationCanceledException)
-        {
-            // The page was left.
-        }
+        if (writer.Written is not { } with || !int.TryParse(e.Value as string, CultureInfo.InvariantCulture, out int i) || i < 0 || i >= Text[1].Count) return;
+        (picked, contributions, writer.Fault, askedFor) = (i, null, null, Text[1][i].Id);
+        int[] before = [.. with.Ids, .. Text[1].Take(i).Select(t => t.Id)];
+        contributions = await writer.Ask(bench => TokenContributions.Of(bench, with.Edits, before, with.Ids.Length, askedFor));
+        labels = Explored.LabelsOf([.. contributions?.Largest.Select(one => one.Latent) ?? []]);
     }
 
     private static string Percent(double share) => (share < 0 ? "−" : "") + Number.Percent(Math.Abs(share));
@@ -233,9 +147,5 @@ public sealed partial class CompareLive
     private static string Shown(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Client.Lost -= Lost;
-        Stop();
-    }
+    public void Dispose() => writer.Dispose();
 }

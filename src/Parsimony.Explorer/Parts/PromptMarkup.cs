@@ -20,10 +20,10 @@ internal static class PromptMarkup
         foreach (var (first, end, text) in ShadedText.Pieces([.. seen.Ids.Select(id => tokenizer.Bytes(id).ToArray())]))
         {
             int last = end - 1;
-            string tip = $"token {(first == last ? $"{last}" : $"{first} to {last}")}: {tokenizer.Display(seen.Ids[last])}\n{seen.Active[last]} latents"
+            string tip = $"token {(first == last ? $"{last}" : $"{first} to {last}")}: {TokenMarkup.Name(tokenizer, seen.Ids[first..end])}\n{seen.Active[last]} latents"
                 + string.Concat(seen.Tokens[last].Take(3).Select(one => $"\n{one.Latent}: {Number.Text(one.Activation)}"));
             html.Append("<span data-token=\"").Append(last).Append('"').Append(at >= first && at < end ? " class=\"peak\"" : "")
-                .Append(" style=\"--a:").Append(Html.Css(strength[last] / most * 0.7)).Append("\" data-tip=\"").Append(Html.Escape(tip)).Append("\">")
+                .Append(" style=\"--a:").Append(Html.Css(strength[last] / most * 0.7)).Append("\" data-tip=\"").Append(TokenMarkup.Tip(tip)).Append("\">")
                 .Append(Html.Visible(text).Replace("\u21b5</i>", "\u21b5</i>\n", StringComparison.Ordinal)).Append("</span>");
         }
         return html.ToString();
@@ -36,7 +36,7 @@ internal static class PromptMarkup
     public static string HeatMap(PromptAnalysis seen, Tokenizer tokenizer, Func<int, string?> label)
     {
         var html = new StringBuilder("<table class=\"heat\"><thead><tr><th scope=\"col\">latent</th>");
-        foreach (int id in seen.Ids) html.Append("<th scope=\"col\"><bdi>").Append(Html.Visible(tokenizer.Display(id))).Append("</bdi></th>");
+        foreach (int id in seen.Ids) html.Append("<th scope=\"col\" data-tip=\"").Append(TokenMarkup.Tip(TokenMarkup.Name(tokenizer, id))).Append("\"><bdi>").Append(Html.Visible(tokenizer.Display(id))).Append("</bdi></th>");
         html.Append("</tr></thead><tbody>");
         foreach (var row in seen.Latents)
         {

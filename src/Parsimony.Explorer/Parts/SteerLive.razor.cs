@@ -11,19 +11,13 @@ namespace Parsimony.Explorer.Parts;
 /// <summary>The live part of the steering page.</summary>
 public sealed partial class SteerLive
 {
-    private const int RedrawMilliseconds = 50;
-
-    private CancellationToken gone;
-    private CancellationTokenSource? writing;
     private FeatureEdits edits = FeatureEdits.None;
-    private SideBySide texts = null!;
+    private SidesWriter writer = null!;
     private IReadOnlyList<LatentSuggestion> found = [];
-    private string prompt = "", writtenPrompt = "", name = "";
-    private string? find, fault, saved;
+    private string name = "";
+    private string? find, saved;
     private double? push;
-    private double temperature = 1;
-    private long seed;
-    private int length = 48;
+    private bool isDue; // the address has a text, which is to be written
 
     [Inject] internal Explored Explored { get; set; } = null!;
     [Inject] internal Client Client { get; set; } = null!;
@@ -58,26 +52,24 @@ public sealed partial class SteerLive
     /// <inheritdoc/>
     protected override void OnInitialized()
     {
-        gone = Client.Gone;
-        Client.Lost += Lost;
-        texts = new SideBySide(Explored.Tokenizer!);
-        (prompt, seed, temperature, length) = (Prompt is { Length: > 0 } ? Prompt : Explored.Run.Report?.Samples is [var sample, ..] ? sample.Prompt : "Once upon a time", Seed, Temperature, Length);
+        writer = new SidesWriter(Explored, Client, Script, InvokeAsync, StateHasChanged);
+        isDue = writer.Take(Prompt, Seed, Temperature, Length);
         try
         {
             edits = FeatureEdits.Parse(Adapter, Weight, Off, Edit, Explored.IndexOrFault().DSae);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            fault = Faults.Sentence(e);
+            writer.Fault = Faults.Sentence(e);
         }
     }
 
     /// <inheritdoc/>
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
-        if (!firstRender || fault is not null) return;
-        if (Prompt is { Length: > 0 }) await Start();
-        else if (!edits.IsNone) await Measure();
+        if (!firstRender || writer.Fault is not null) return;
+        if (isDue) await Start();
+        else await Measure();
     }
 
     private void Find(string? text) => (find, found) = (text, LatentSuggestions.Of(Explored, text ?? ""));
@@ -94,122 +86,41 @@ public sealed partial class SteerLive
 
     private async Task Change(FeatureEdits now)
     {
-        (edits, saved, fault) = (now, null, null);
-        await WriteAddress();
-        if (writtenPrompt.Length > 0) await Start(); // a text is there: it is written anew
-        else await Measure();
+        (edits, saved, writer.Fault) = (now, null, null);
+        if (writer.Written is not null) await Start(); // a text is there: it is written anew
+        else await Begun();
+    }
+
+    private Task Start() => writer.Write(FeatureEdits.None, edits, Begun);
+
+    private async Task Begun()
+    {
+        await writer.Remember(new SidesAddress("steer") { Edits = edits });
+        await Measure();
     }
 
     private async Task Measure()
     {
-        try
-        {
-            var (text, with) = (prompt, edits);
-            push = with.IsNone ? null : await Explored.Ask(Client.Name, bench => EditStrength.Of(bench, with, PromptAnalysis.Encode(bench, text)), gone);
-        }
-        catch (OperationCanceledException)
-        {
-            // The page was left.
-        }
-        catch (Exception e)
-        {
-            fault = Faults.Sentence(e);
-        }
-        if (!gone.IsCancellationRequested) StateHasChanged();
+        var (text, with) = (writer.Prompt, edits);
+        push = with.IsNone ? null : await writer.Ask(bench => (double?)EditStrength.Of(bench, with, PromptAnalysis.Encode(bench, text)));
+        if (!writer.Gone.IsCancellationRequested) StateHasChanged();
     }
-
-    private async Task Start()
-    {
-        Stop();
-        var mine = writing = CancellationTokenSource.CreateLinkedTokenSource(gone);
-        fault = null;
-        texts.Clear();
-        try
-        {
-            var sampling = new GenerationRequest { MaxNewTokens = length, Temperature = temperature, Seed = seed }.Sampling(Explored.Options);
-            int[] ids = GenerationRequest.Encode(Explored.Tokenizer!, prompt);
-            writtenPrompt = prompt;
-            await WriteAddress();
-            await Measure();
-            var bench = await Explored.Bench().WaitAsync(mine.Token);
-            long drawn = 0;
-            await foreach (var token in TextStream.Write(Explored.Queue, Client.Name, bench, ids, [FeatureEdits.None, edits], sampling, mine.Token))
-            {
-                if (writing != mine) break; // a later one has the page
-                texts.Add(token);
-                if (Environment.TickCount64 - drawn < RedrawMilliseconds) continue;
-                drawn = Environment.TickCount64;
-                StateHasChanged();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // It was stopped.
-        }
-        catch (Exception e)
-        {
-            if (writing == mine) fault = Faults.Sentence(e);
-        }
-        finally
-        {
-            if (writing == mine) writing = null;
-            mine.Dispose();
-        }
-        if (!gone.IsCancellationRequested) StateHasChanged();
-    }
-
-    private void Stop()
-    {
-        var mine = writing;
-        writing = null;
-        mine?.Cancel();
-    }
-
-    private void Lost() => _ = InvokeAsync(() =>
-    {
-        Stop();
-        StateHasChanged();
-    });
 
     private async Task Save()
     {
-        (fault, saved) = (null, null);
-        try
-        {
-            var with = edits;
-            string called = name;
-            saved = await Explored.Ask(Client.Name, bench => SteeredAdapter.Save(bench, Explored, with, called), gone);
-        }
-        catch (Exception e)
-        {
-            fault = Faults.Sentence(e);
-        }
+        (writer.Fault, saved) = (null, null);
+        var (with, called) = (edits, name);
+        saved = await writer.Ask(bench => SteeredAdapter.Save(bench, Explored, with, called));
     }
 
     private float Maximum(int latent) => Explored.IndexOrFault().Max[latent] is > 0 and var max ? max : 1;
 
-    private double DistinctPairs(int side) => DistinctNgrams.Of([[.. texts[side].Select(t => t.Id)]], 2);
-
-    private async Task WriteAddress()
-    {
-        try
-        {
-            await Script.InvokeVoidAsync("explorer.address", gone, new SteerAddress { Edits = edits, Prompt = writtenPrompt, Seed = seed, Temperature = temperature, Length = length }.ToUrl());
-        }
-        catch (Exception e) when (e is JSDisconnectedException or OperationCanceledException)
-        {
-            // The page was left.
-        }
-    }
+    private double DistinctPairs(int side) => DistinctNgrams.Of([[.. writer.Text[side].Select(t => t.Id)]], 2);
 
     private static double Value(ChangeEventArgs e, double otherwise) => double.TryParse(e.Value as string, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : otherwise;
 
     private static string Text(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Client.Lost -= Lost;
-        Stop();
-    }
+    public void Dispose() => writer.Dispose();
 }

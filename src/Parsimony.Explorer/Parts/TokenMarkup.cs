@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Components;
 using Parsimony.Exploration;
@@ -9,23 +11,45 @@ namespace Parsimony.Explorer.Parts;
 /// <summary>Text with its tokens shaded, written as one string: thousands of tokens are no components. All text is escaped; characters that tokens share are joined.</summary>
 public static class TokenMarkup
 {
-    /// <summary>A context of a latent: the deeper the shade, the stronger it fires; tooltips say how strongly.</summary>
+    /// <summary>A context of a latent: the deeper the shade, the stronger it fires; tooltips say on what token, and how strongly.</summary>
     /// <param name="context">The context.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="strongest">The activation that is shaded most deeply.</param>
-    public static MarkupString Of(FeatureContext context, Tokenizer tokenizer, double strongest) => Of(
-        ShadedText.Join([.. context.Tokens.Select(t => tokenizer.Bytes(t.Id).ToArray())], [.. context.Tokens.Select(t => t.Activation)], context.PeakIndex), strongest);
+    public static MarkupString Of(FeatureContext context, Tokenizer tokenizer, double strongest) =>
+        Of([.. context.Tokens.Select(t => t.Id)], [.. context.Tokens.Select(t => t.Activation)], context.PeakIndex, tokenizer, strongest);
 
-    /// <summary>The same of text that is joined already.</summary>
-    public static MarkupString Of(ShadedText text, double strongest)
+    /// <summary>The same of any text.</summary>
+    /// <param name="ids">Its tokens.</param>
+    /// <param name="activations">Of each token.</param>
+    /// <param name="peak">The token that is marked.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="strongest">The activation that is shaded most deeply.</param>
+    /// <param name="known">The tokens whose activations are known; the others are grey. Null: all.</param>
+    public static MarkupString Of(IReadOnlyList<int> ids, IReadOnlyList<float> activations, int peak, Tokenizer tokenizer, double strongest, (int First, int End)? known = null)
     {
         var html = new StringBuilder();
-        for (int i = 0; i < text.Text.Count; i++)
+        foreach (var (first, end, text) in ShadedText.Pieces([.. ids.Select(id => tokenizer.Bytes(id).ToArray())]))
         {
-            float a = text.Activations[i];
-            Piece(html, text.Text[i], a > 0 ? Math.Clamp(a / strongest, 0.02, 1) : 0, i == text.Peak ? "peak" : "", a > 0 ? Number.Text(a) : null);
+            float a = activations.Skip(first).Take(end - first).Max();
+            string style = peak >= first && peak < end ? "peak" : known is { } window && (first < window.First || first >= window.End) ? "prompt" : "";
+            Piece(html, text, a > 0 ? Math.Clamp(a / strongest, 0.02, 1) : 0, style, a > 0 ? $"{Name(tokenizer, [.. ids.Skip(first).Take(end - first)])}\n{Number.Text(a)}" : null);
         }
         return new MarkupString(html.ToString());
+    }
+
+    /// <summary>Tokens for a tooltip, a line each: text, id, and the bytes of one whose text cannot be read.</summary>
+    public static string Name(Tokenizer tokenizer, params IReadOnlyList<int> ids) => string.Join('\n', ids.Select(id =>
+        $"“{tokenizer.Display(id)}”, id {id}" + (IsPrintable(tokenizer.Bytes(id)) ? "" : $", bytes {string.Join(' ', tokenizer.Bytes(id).ToArray().Select(b => b.ToString("X2", CultureInfo.InvariantCulture)))}")));
+
+    /// <summary>A tooltip as the value of an attribute: escaped, its lines kept.</summary>
+    public static string Tip(string text) => string.Join("&#10;", text.Split('\n').Select(Html.Escape));
+
+    private static bool IsPrintable(ReadOnlySpan<byte> bytes)
+    {
+        for (int n; !bytes.IsEmpty; bytes = bytes[n..])
+            if (Rune.DecodeFromUtf8(bytes, out var rune, out n) != OperationStatus.Done || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned || (rune.Value != ' ' && Rune.IsWhiteSpace(rune))) return false;
+        return true;
     }
 
     /// <summary>Adds one piece of text: plain where it has neither shade, class nor tooltip.</summary>
@@ -46,6 +70,6 @@ public static class TokenMarkup
         }
         string classes = (style + (shade < 0 ? " less" : "")).Trim();
         html.Append("<span").Append(classes.Length > 0 ? $" class=\"{classes}\"" : "").Append(shade != 0 ? $" style=\"--a:{Html.Css(Math.Abs(shade))}\"" : "")
-            .Append(tip is null ? "" : $" data-tip=\"{Html.Escape(tip)}\"").Append(attributes).Append('>').Append(visible).Append("</span>");
+            .Append(tip is null ? "" : $" data-tip=\"{Tip(tip)}\"").Append(attributes).Append('>').Append(visible).Append("</span>");
     }
 }

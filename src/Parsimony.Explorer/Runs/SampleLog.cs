@@ -11,61 +11,42 @@ internal sealed class SampleLog
 {
     private static readonly ConcurrentDictionary<string, SampleLog> Known = new();
 
+    private readonly GrowingLog log;
     private readonly SortedDictionary<long, List<(long Offset, int Length)>> lines = [];
-    private long read;
+
+    private SampleLog(string path) => log = new GrowingLog(path);
 
     /// <summary>Steps that have samples, ascending.</summary>
     /// <param name="path">A samples.jsonl; none has no steps.</param>
     public static IReadOnlyList<long> Steps(string path)
     {
-        var log = Known.GetOrAdd(path, _ => new SampleLog());
-        lock (log)
+        var its = Known.GetOrAdd(path, path => new SampleLog(path));
+        lock (its)
         {
-            log.ReadOn(path);
-            return [.. log.lines.Keys];
+            its.ReadOn();
+            return [.. its.lines.Keys];
         }
     }
 
     /// <summary>The samples of a step; none where it has none.</summary>
     public static IReadOnlyList<PolicySample> Of(string path, long step)
     {
-        var log = Known.GetOrAdd(path, _ => new SampleLog());
-        lock (log)
+        var its = Known.GetOrAdd(path, path => new SampleLog(path));
+        lock (its)
         {
-            log.ReadOn(path);
-            if (!log.lines.TryGetValue(step, out var its)) return [];
-            using var file = Open(path);
-            return [.. its.Select(line =>
-            {
-                var bytes = new byte[line.Length];
-                file.Position = line.Offset;
-                file.ReadExactly(bytes);
-                return Json.Parse<PolicySample>(Encoding.UTF8.GetString(bytes), path);
-            })];
+            its.ReadOn();
+            return its.lines.TryGetValue(step, out var at) ? [.. at.Select(line => Json.Parse<PolicySample>(Encoding.UTF8.GetString(its.log.Read(line.Offset, line.Length)), path))] : [];
         }
     }
 
-    private void ReadOn(string path)
+    private void ReadOn()
     {
-        long length = File.Exists(path) ? new FileInfo(path).Length : 0;
-        if (length < read)                                          // begun anew, or gone on from an earlier step
-        {
-            read = 0;
-            lines.Clear();
-        }
-        if (length == read) return;
-        using var file = Open(path);
-        var bytes = new byte[length - read];
-        file.Position = read;
-        file.ReadExactly(bytes);
-        int start = 0;
-        for (int end; (end = Array.IndexOf(bytes, (byte)'\n', start)) >= 0; start = end + 1)
-            if (StepOf(bytes.AsSpan(start, end - start)) is { } step)
+        foreach (var (offset, line) in log.ReadOn(lines.Clear))
+            if (StepOf(line.Span) is { } step)
             {
                 if (!lines.TryGetValue(step, out var its)) lines[step] = its = [];
-                its.Add((read + start, end - start));
+                its.Add((offset, line.Length));
             }
-        read += start;                                              // what is behind it is being written
     }
 
     private static long? StepOf(ReadOnlySpan<byte> line)
@@ -82,6 +63,4 @@ internal sealed class SampleLog
         }
         return null;
     }
-
-    private static FileStream Open(string path) => new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 }

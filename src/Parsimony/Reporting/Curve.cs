@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Text;
 
 namespace Parsimony.Reporting;
 
@@ -10,19 +10,16 @@ public sealed record Curve(double[] Steps, double[] Values, int StepsPerPoint)
 {
     private const int MostPoints = 300;
 
-    /// <summary>
-    /// Reads curves from a run's <c>metrics.jsonl</c>: every line is one object with a number <c>step</c>. Lines that cannot be
-    /// read (the last one of a run that was killed) are left out; of a step logged twice (a resumed run) the later one counts.
-    /// </summary>
+    /// <summary>Reads curves from a run's <c>metrics.jsonl</c>; see <see cref="CurvePoints"/>.</summary>
     /// <param name="path">The file; if it does not exist there are no curves.</param>
     /// <param name="names">The keys to read.</param>
     /// <returns>The curves that have at least two points, by key.</returns>
     public static IReadOnlyDictionary<string, Curve> Read(string path, params IReadOnlyList<string> names)
     {
-        var points = names.ToDictionary(name => name, _ => new SortedDictionary<double, double>());
+        var points = new CurvePoints();
         if (File.Exists(path))
-            foreach (string line in File.ReadLines(path)) Collect(line, points);
-        return points.Where(p => p.Value.Count > 1).ToDictionary(p => p.Key, p => Thin([.. p.Value.Keys], [.. p.Value.Values]));
+            foreach (string line in File.ReadLines(path)) points.Add(Encoding.UTF8.GetBytes(line));
+        return points.Curves().Where(curve => names.Contains(curve.Key)).ToDictionary();
     }
 
     /// <summary>The curves that <see cref="ReportHtml"/> shows, from the logs of a run.</summary>
@@ -44,22 +41,5 @@ public sealed record Curve(double[] Steps, double[] Values, int StepsPerPoint)
     {
         int per = Math.Max(1, (steps.Length + MostPoints - 1) / MostPoints);
         return new Curve([.. steps.Chunk(per).Select(c => c.Average())], [.. values.Chunk(per).Select(c => c.Average())], per);
-    }
-
-    private static void Collect(string line, Dictionary<string, SortedDictionary<double, double>> points)
-    {
-        try
-        {
-            using var json = JsonDocument.Parse(line);
-            if (json.RootElement.ValueKind != JsonValueKind.Object
-                || !json.RootElement.TryGetProperty("step", out var at) || at.ValueKind != JsonValueKind.Number) return;
-            foreach (var (name, series) in points)
-                if (json.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number)
-                    series[at.GetDouble()] = value.GetDouble();
-        }
-        catch (JsonException)
-        {
-            // A run that was killed may leave half a line.
-        }
     }
 }

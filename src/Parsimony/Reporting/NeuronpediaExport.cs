@@ -100,7 +100,8 @@ internal static class NeuronpediaExport
         var card = index.Card(latent);
         string Text(int id) => ShadedText.Decode(tokenizer.Bytes(id));
         Activation Passage(FeatureContext c, double low, double high, double share) => new(low, high, share, [.. c.Tokens.Select(t => Text(t.Id))], [.. c.Tokens.Select(t => Rounded(t.Activation))], c.PeakIndex);
-        var (values, heights) = Spread(card.Histogram, card.MaxActivation);
+        double width = card.MaxActivation / Bars;
+        double[] heights = width > 0 ? card.Histogram.Spread([.. Enumerable.Range(0, Bars + 1).Select(bar => bar * width)], above: card.Histogram.Floor) : new double[Bars];
         return new Feature
         {
             FeatureIndex = latent,
@@ -109,8 +110,8 @@ internal static class NeuronpediaExport
             NegStr = [.. card.Suppressed.Select(t => Text(t.Id))],
             NegValues = [.. card.Suppressed.Select(t => Rounded(t.Logit))],
             FracNonzero = card.Density,
-            FreqHistDataBarValues = values,
-            FreqHistDataBarHeights = heights,
+            FreqHistDataBarValues = [.. Enumerable.Range(0, Bars).Select(bar => Rounded((bar + 0.5) * width))],
+            FreqHistDataBarHeights = [.. heights.Select(Rounded)],
             LogitsHistDataBarValues = logits.Values,
             LogitsHistDataBarHeights = logits.Heights,
             NPromptsTotal = index.Header.Contexts,
@@ -122,23 +123,6 @@ internal static class NeuronpediaExport
                 .. card.Intervals.SelectMany(i => i.Samples.Select(c => Passage(c, i.Low, i.High, (double)i.Count / Math.Max(1, card.Fired)))),
             ],
         };
-    }
-
-    /// <summary>Activations in bars of one width: what lies in a bin of the index is spread evenly over the bars it covers.</summary>
-    internal static (double[] Values, double[] Heights) Spread(PreActivationHistogram histogram, double max)
-    {
-        var heights = new double[Bars];
-        if (max <= 0) return ([.. Enumerable.Repeat(0.0, Bars)], heights);
-        double width = max / Bars;
-        for (int i = 0; i < histogram.Counts.Count; i++)
-        {
-            double from = Math.Max(0, histogram.Edge(i)), to = Math.Min(max, histogram.Edge(i + 1));
-            if (histogram.Counts[i] == 0 || histogram.Edge(i) < histogram.Threshold) continue;
-            if (to <= from) (from, to) = (Math.Max(0, max - width / 2), max);
-            for (int bar = Math.Min(Bars - 1, (int)(from / width)); bar < Bars && bar * width < to; bar++)
-                heights[bar] += histogram.Counts[i] * (Math.Min(to, (bar + 1) * width) - Math.Max(from, bar * width)) / (to - from);
-        }
-        return ([.. Enumerable.Range(0, Bars).Select(bar => Rounded((bar + 0.5) * width))], [.. heights.Select(Rounded)]);
     }
 
     private static (double[] Values, double[] Heights)[] LogitHistograms(Transformer model, HookPoint at, ISparseAutoencoder sae, int[] latents)

@@ -46,6 +46,9 @@ public sealed class Tokenizer
     /// <summary>The id the model expects before a document, null for none; its file's post-processor names it. It may be <see cref="EndOfTextId"/> too (llama2.c).</summary>
     public int? BeginOfTextId { get; }
 
+    /// <summary>The id that a text begins after: <see cref="BeginOfTextId"/>, or where there is none <see cref="EndOfTextId"/>; null where there is neither.</summary>
+    public int? StartId => BeginOfTextId ?? EndOfTextId;
+
     /// <summary>SHA-256 of the file, 64 lower-case hexadecimal digits.</summary>
     public string Sha256 { get; }
 
@@ -79,6 +82,12 @@ public sealed class Tokenizer
         int[] ids = Encode(text);
         return BeginOfTextId is { } begin && (ids.Length == 0 || ids[0] != begin) ? [begin, .. ids] : ids;
     }
+
+    /// <summary>The ids of a text to go on from: those of <see cref="EncodeDocument"/>; of an empty text <see cref="StartId"/>.</summary>
+    /// <returns>One id or more.</returns>
+    /// <exception cref="ArgumentException">The text is empty and there is nothing to start from.</exception>
+    public int[] EncodePrompt(string text) => EncodeDocument(text) is { Length: > 0 } ids ? ids
+        : StartId is { } start ? [start] : throw new ArgumentException("the text is empty, and the tokenizer has no beginning or end of text to start from; write something.");
 
     /// <summary>Appends the ids of a whole text to <paramref name="ids"/>.</summary>
     public void Encode(ReadOnlySpan<char> text, List<int> ids) => Encode(text, ids, startsText: true);

@@ -10,18 +10,12 @@ namespace Parsimony.Tests.Cli;
 /// <summary><c>index</c> and <c>show feature</c> on a tiny run whose tokenizer has a token for each byte.</summary>
 public sealed class IndexCommandTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly SomeRun some = new();
     private readonly string model, text, run;
 
-    public IndexCommandTests()
-    {
-        (text, run) = (folder.File("text.txt"), folder.File("run"));
-        model = SomeFolder.Model(folder.File("model"));
-        File.WriteAllText(text, string.Concat(Enumerable.Range(0, 150).Select(i => $"Le {i}e \u00e9t\u00e9, \u6f22\U0001F9A6 et <b>.\n")));
-        Json("train", "--model", model, "--text", text, "--out", run, "--sequence-length", "32", "--d-sae", "48", "--training-tokens", "2048", "--batch-tokens", "128", "--json");
-    }
+    public IndexCommandTests() => (model, text, run) = (some.Model, some.Text, some.Folder);
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => some.Dispose();
 
     [Fact]
     public void An_index_is_made_once_and_its_cards_are_shown_in_whole_characters()
@@ -70,13 +64,13 @@ public sealed class IndexCommandTests : IDisposable
     [Fact]
     public void Bad_input_is_refused_in_a_sentence()
     {
-        Assert.Contains("is not a run folder", Fail(1, "show", "feature", "0", "--run", folder.File("nothing")), StringComparison.Ordinal);
+        Assert.Contains("is not a run folder", Fail(1, "show", "feature", "0", "--run", some.File("nothing")), StringComparison.Ordinal);
         Assert.Contains("holds no feature index", Fail(1, "show", "feature", "0", "--run", run), StringComparison.Ordinal);
         Json("index", run, "--max-tokens", "1024", "--measured-latents", "0", "--json");
         Assert.Contains("latents 0 to 47", Fail(2, "show", "feature", "48", "--run", run), StringComparison.Ordinal);
         Assert.Contains("top_contexts is 0", Fail(null, "index", run, "--top-contexts", "0"), StringComparison.Ordinal);
         Assert.Contains("one context (32)", Fail(2, "index", run, "--max-tokens", "5"), StringComparison.Ordinal);
-        string other = folder.File("other");
+        string other = some.File("other");
         Json("train", "--model", model, "--text", text, "--out", other, "--sequence-length", "32", "--d-sae", "48", "--training-tokens", "1024", "--batch-tokens", "128", "--seed", "9", "--json");
         string copy = Directory.CreateDirectory(Path.Combine(other, "index")).FullName;
         foreach (string file in Directory.GetFiles(Path.Combine(run, "index"))) File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
@@ -86,7 +80,7 @@ public sealed class IndexCommandTests : IDisposable
     [Fact]
     public void An_SAE_of_a_folder_of_its_own_gets_its_index_where_it_is_told()
     {
-        string sae = Path.Combine(run, "sae"), to = folder.File("elsewhere");
+        string sae = Path.Combine(run, "sae"), to = some.File("elsewhere");
         Assert.Contains("--out", Fail(2, "index", sae, "--model", model, "--text", text), StringComparison.Ordinal);
         Json("index", sae, "--model", model, "--text", text, "--out", to, "--max-tokens", "1024", "--measured-latents", "0", "--json");
         Json("show", "feature", "3", "--run", to, "--json");

@@ -12,18 +12,12 @@ namespace Parsimony.Tests.Cli;
 /// <summary><c>label</c> on a tiny run.</summary>
 public sealed class LabelCommandTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
-    private readonly string model, text, run;
+    private readonly SomeRun some = new();
+    private readonly string run;
 
-    public LabelCommandTests()
-    {
-        (text, run) = (folder.File("text.txt"), folder.File("run"));
-        model = SomeFolder.Model(folder.File("model"));
-        File.WriteAllText(text, string.Concat(Enumerable.Range(0, 150).Select(i => $"Le {i}e \u00e9t\u00e9, \u6f22\U0001F9A6 et <b>.\n")));
-        Json("train", "--model", model, "--text", text, "--out", run, "--sequence-length", "32", "--d-sae", "48", "--training-tokens", "2048", "--batch-tokens", "128", "--json");
-    }
+    public LabelCommandTests() => run = some.Folder;
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => some.Dispose();
 
     [Fact]
     public void All_latents_are_labelled_once_and_a_card_shows_what_was_said()

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -12,36 +11,12 @@ namespace Parsimony.Tests.Files;
 internal sealed class FakeHub : IDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
-    private readonly HttpListener listener = new();
-    private readonly int port;
+    private readonly LocalServer server;
     private int bodies;
 
-    public FakeHub()
-    {
-        using (var free = new TcpListener(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            port = ((IPEndPoint)free.LocalEndpoint).Port;
-        }
-        listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        listener.Prefixes.Add($"http://localhost:{port}/");
-        listener.Start();
-        _ = Task.Run(async () =>
-        {
-            while (listener.IsListening)
-                try
-                {
-                    var context = await listener.GetContextAsync();
-                    _ = Task.Run(() => Answer(context));
-                }
-                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
-                {
-                    return;
-                }
-        });
-    }
+    public FakeHub() => server = new LocalServer(Answer);
 
-    public string Endpoint => $"http://127.0.0.1:{port}";
+    public string Endpoint => $"http://127.0.0.1:{server.Port}";
 
     /// <summary>Files by name; those over 100 bytes are large ones, known by SHA-256 and kept on another host.</summary>
     public Dictionary<string, byte[]> Files { get; } = [];
@@ -62,31 +37,23 @@ internal sealed class FakeHub : IDisposable
     /// <summary>Called before each body with its number.</summary>
     public Action<int>? BeforeBody { get; set; }
 
-    public void Dispose() => listener.Close();
+    public void Dispose() => server.Dispose();
 
     private void Answer(HttpListenerContext context)
     {
         var (request, response) = (context.Request, context.Response);
         string path = Uri.UnescapeDataString(request.Url!.AbsolutePath);
         Requests.Enqueue((path, request.Headers["Range"], request.Headers["Authorization"], request.Url.Host));
-        try
+        if (Instead.TryDequeue(out var instead) && instead is not null) instead(response);
+        else if (path is $"/api/models/owner/name/revision/main" or "/api/datasets/owner/name/revision/main" or "/api/models/owner/name/revision/v2") Send(response, Listing());
+        else if (path.StartsWith("/api/models/owner/name/", StringComparison.Ordinal)) Refuse(response, 404, "RevisionNotFound");
+        else if (path.StartsWith("/cdn/", StringComparison.Ordinal)) Body(request, response, Files[path[5..]]);
+        else if (path.Split("/resolve/" + Commit + "/") is [_, var name] && Files.TryGetValue(name, out byte[]? file))
         {
-            if (Instead.TryDequeue(out var instead) && instead is not null) instead(response);
-            else if (path is $"/api/models/owner/name/revision/main" or "/api/datasets/owner/name/revision/main" or "/api/models/owner/name/revision/v2") Send(response, Listing());
-            else if (path.StartsWith("/api/models/owner/name/", StringComparison.Ordinal)) Refuse(response, 404, "RevisionNotFound");
-            else if (path.StartsWith("/cdn/", StringComparison.Ordinal)) Body(request, response, Files[path[5..]]);
-            else if (path.Split("/resolve/" + Commit + "/") is [_, var name] && Files.TryGetValue(name, out byte[]? file))
-            {
-                if (file.Length <= 100) Body(request, response, file);
-                else Redirect(response, $"http://localhost:{port}/cdn/{name}");
-            }
-            else Refuse(response, request.Headers["Authorization"] is null ? 401 : 404, "RepoNotFound");
-            response.Close();
+            if (file.Length <= 100) Body(request, response, file);
+            else Redirect(response, $"http://localhost:{server.Port}/cdn/{name}");
         }
-        catch (Exception e) when (e is HttpListenerException or IOException or InvalidOperationException or ObjectDisposedException)
-        {
-            response.Abort();
-        }
+        else Refuse(response, request.Headers["Authorization"] is null ? 401 : 404, "RepoNotFound");
     }
 
     public static void Refuse(HttpListenerResponse response, int status, string? code = null)

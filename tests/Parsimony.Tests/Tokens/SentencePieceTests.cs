@@ -85,6 +85,8 @@ public sealed class SentencePieceTests
         Assert.Equal((1, 2), (tokenizer.BeginOfTextId, tokenizer.EndOfTextId));
         Assert.Equal([1, 265], tokenizer.EncodeDocument("ab"));
         Assert.Equal([1, 265], tokenizer.EncodeDocument("<s>ab"));
+        Assert.Equal(1, tokenizer.StartId);
+        Assert.Equal([1], tokenizer.EncodePrompt(""));
         Assert.Equal([1, 265, 2, 1, 265, 2], ContextPacker.Pack([new("ab", true), new("ab", true)], tokenizer, 6).Single());
     }
 }

@@ -74,6 +74,16 @@ public sealed class TokenizerTests
     }
 
     [Fact]
+    public void An_empty_text_is_gone_on_from_at_the_start_token_and_where_there_is_none_refused()
+    {
+        Assert.Equal(Tiny.EncodeDocument("ab"), Tiny.EncodePrompt("ab"));
+        Assert.Equal([0], Tiny.EncodePrompt(""));
+        var bare = TinyTokenizer.Load(json => json["added_tokens"] = new JsonArray());
+        Assert.Null(bare.StartId);
+        Assert.Contains("no beginning or end of text to start from", Assert.Throws<ArgumentException>(() => bare.EncodePrompt("")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Invisible_characters_and_parts_of_characters_are_shown()
     {
         Assert.Equal("␣hello", Tiny.Display(261));

@@ -79,6 +79,31 @@ public sealed class PreActivationHistogram
         return moved / tokens;
     }
 
+    /// <summary>The tokens in bins of one width, for the eye: what lies in a bin of the histogram is spread evenly over those it covers, what lies beyond the ends is in the first and the last.</summary>
+    /// <param name="edges">Where the bins begin, and where the last one ends; two or more, evenly apart.</param>
+    /// <param name="scale">c: the value is <c>c z + d</c>.</param>
+    /// <param name="shift">d.</param>
+    /// <param name="above">Values at or below it are left out; default: none.</param>
+    /// <returns>Tokens, one number fewer than <paramref name="edges"/>.</returns>
+    public double[] Spread(IReadOnlyList<double> edges, double scale = 1, double shift = 0, double above = double.NegativeInfinity)
+    {
+        var tokens = new double[edges.Count - 1];
+        double width = edges[1] - edges[0];
+        for (int i = 0; i < counts.Length; i++)
+        {
+            double from = scale * Edge(i) + shift, to = scale * Edge(i + 1) + shift;
+            if (from > to) (from, to) = (to, from);
+            if (counts[i] == 0 || to <= above) continue;
+            double n = counts[i] * (from < above ? (to - above) / (to - from) : 1);
+            from = Math.Max(from, above);
+            int first = Math.Clamp((int)((from - edges[0]) / width), 0, tokens.Length - 1), last = Math.Clamp((int)((to - edges[0]) / width), 0, tokens.Length - 1);
+            if (first == last) tokens[first] += n;
+            else for (int b = first; b <= last; b++)
+                tokens[b] += n * Math.Max(0, (b == last ? to : edges[b + 1]) - (b == first ? from : edges[b])) / (to - from);
+        }
+        return tokens;
+    }
+
     /// <summary>What the pre-activation must exceed, as far as it alone decides: where latents are chosen together the smallest that was chosen.</summary>
     internal double Floor => isJoint ? SmallestChosen() : Threshold;
 

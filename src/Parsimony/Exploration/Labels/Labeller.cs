@@ -33,7 +33,7 @@ public sealed class Labeller
         if (sae.DSae != index.DSae) throw new ArgumentException($"the SAE has {sae.DSae} latents, the index {index.DSae}; give the SAE that the index was made of.");
         probe = new(model, index.Header.Hook, sae);
         pool = new(index, model, sae, this.options.PoolContexts);
-        finder = new(probe.Last, model.Config.MaxSequenceLength, tokenizer.BeginOfTextId ?? tokenizer.EndOfTextId ?? pool.Frequent.First, pool.Frequent);
+        finder = new(probe.Last, model.Config.MaxSequenceLength, tokenizer.StartId ?? pool.Frequent.First, pool.Frequent);
     }
 
     /// <summary>Labels a latent, by every method; one that found nothing has an empty text. No labels for a latent that never fires.</summary>

@@ -53,6 +53,23 @@ public sealed unsafe class PreActivationHistogramTests
     }
 
     [Fact]
+    public void Spread_over_even_bins_no_token_is_lost_and_those_in_a_bin_are_as_many_as_there_are()
+    {
+        var random = new Random(7);
+        float[] z = [.. Enumerable.Range(0, 20_000).Select(_ => (float)Drawn(random))];
+        var histogram = Of(z, 0.25f);
+        double[] edges = [.. Enumerable.Range(0, 11).Select(i => -1 + 0.2 * i)];
+        foreach (var (c, d) in ((double, double)[])[(1, 0), (-2, 0.1), (0.5, -0.2), (0, 0.3)])
+        {
+            double[] spread = histogram.Spread(edges, c, d);
+            Assert.Equal(z.Length, spread.Sum(), 1e-6);
+            for (int b = 0; c != 0 && b < spread.Length; b++)
+                Assert.Equal(z.Count(v => (b == 0 || c * v + d >= edges[b]) && (b == spread.Length - 1 || c * v + d < edges[b + 1])), spread[b], 0.02 * z.Length);
+        }
+        Assert.Equal(z.Count(v => v > 0.25f), histogram.Spread(edges, above: 0.25).Sum(), 1e-6);
+    }
+
+    [Fact]
     public void At_rest_the_figures_are_exact_and_a_scale_alone_changes_the_density_not_at_all()
     {
         var random = new Random(6);

@@ -1,49 +1,24 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Parsimony.Tests.Files;
 
 namespace Parsimony.Tests.Exploration.Labels;
 
 /// <summary>A server on this machine that behaves like an OpenAI-compatible service, with faults on demand.</summary>
 internal sealed class FakeChat : IDisposable
 {
-    private readonly HttpListener listener = new();
     private readonly ManualResetEventSlim closed = new();
     private readonly Func<string, string> answer;
+    private readonly LocalServer server;
 
     /// <summary>Starts.</summary>
     /// <param name="answer">What the model says to the last message of a conversation.</param>
-    public FakeChat(Func<string, string> answer)
-    {
-        this.answer = answer;
-        int port;
-        using (var free = new TcpListener(IPAddress.Loopback, 0))
-        {
-            free.Start();
-            port = ((IPEndPoint)free.LocalEndpoint).Port;
-        }
-        Endpoint = $"http://127.0.0.1:{port}/v1";
-        listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        listener.Start();
-        _ = Task.Run(async () =>
-        {
-            while (listener.IsListening)
-                try
-                {
-                    var context = await listener.GetContextAsync();
-                    _ = Task.Run(() => Answer(context));
-                }
-                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
-                {
-                    return;
-                }
-        });
-    }
+    public FakeChat(Func<string, string> answer) => (this.answer, server) = (answer, new LocalServer(Answer));
 
-    public string Endpoint { get; }
+    public string Endpoint => $"http://127.0.0.1:{server.Port}/v1";
 
     /// <summary>Requests so far: path, authorization, body.</summary>
     public ConcurrentQueue<(string Path, string? Authorization, JsonNode Body)> Requests { get; } = new();
@@ -57,7 +32,7 @@ internal sealed class FakeChat : IDisposable
     public void Dispose()
     {
         closed.Set();
-        listener.Close();
+        server.Dispose();
     }
 
     /// <summary>Sends a text as it is.</summary>
@@ -66,18 +41,10 @@ internal sealed class FakeChat : IDisposable
     private void Answer(HttpListenerContext context)
     {
         var response = context.Response;
-        try
-        {
-            var body = JsonNode.Parse(context.Request.InputStream)!;
-            Requests.Enqueue((context.Request.Url!.AbsolutePath, context.Request.Headers["Authorization"], body));
-            if (Hangs) closed.Wait();
-            if (Instead.TryDequeue(out var instead)) instead(response);
-            else Send(response, JsonSerializer.Serialize(new { choices = new[] { new { message = new { role = "assistant", content = answer(body["messages"]!.AsArray()[^1]!["content"]!.GetValue<string>()) } } } }));
-            response.Close();
-        }
-        catch (Exception e) when (e is HttpListenerException or IOException or InvalidOperationException or ObjectDisposedException)
-        {
-            response.Abort();
-        }
+        var body = JsonNode.Parse(context.Request.InputStream)!;
+        Requests.Enqueue((context.Request.Url!.AbsolutePath, context.Request.Headers["Authorization"], body));
+        if (Hangs) closed.Wait();
+        if (Instead.TryDequeue(out var instead)) instead(response);
+        else Send(response, JsonSerializer.Serialize(new { choices = new[] { new { message = new { role = "assistant", content = answer(body["messages"]!.AsArray()[^1]!["content"]!.GetValue<string>()) } } } }));
     }
 }

@@ -3,10 +3,11 @@ using Parsimony.Explorer.Model;
 
 namespace Parsimony.Explorer.Comparing;
 
-/// <summary>The whole state of the comparison, as it stands in its address: who opens it sees the same, and has the same text written.</summary>
-public sealed record CompareAddress
+/// <summary>The whole state of a page that writes two sides, as it stands in its address: who opens it sees the same, and has the same text written.</summary>
+/// <param name="Path">compare or steer.</param>
+public sealed record SidesAddress(string Path = "compare")
 {
-    /// <summary>What is done to the SAE on the tuned side: adapter, weight, latents that are off.</summary>
+    /// <summary>What is done to the SAE on the edited side.</summary>
     public FeatureEdits Edits { get; init; } = FeatureEdits.None;
 
     /// <summary>measured or predicted; null: measured where it was.</summary>
@@ -50,6 +51,6 @@ public sealed record CompareAddress
         Add("seed", Seed.ToString(CultureInfo.InvariantCulture), "0");
         Add("temperature", Temperature.ToString(CultureInfo.InvariantCulture), "1");
         Add("length", Length.ToString(CultureInfo.InvariantCulture), "48");
-        return "compare" + (parts.Count > 0 ? "?" + string.Join('&', parts) : "");
+        return Path + (parts.Count > 0 ? "?" + string.Join('&', parts) : "");
     }
 }

@@ -1,8 +1,8 @@
-using Parsimony.Explorer.Runs;
 using Parsimony.FineTuning;
+using Parsimony.FineTuning.Analysis;
 using Parsimony.Models;
 
-namespace Parsimony.Explorer.Comparing;
+namespace Parsimony.Explorer.Runs;
 
 /// <summary>c and d of a run's adapter on the SAE that is explored, read from its files: the model is not needed for them.</summary>
 /// <param name="Name">finetune, dpo, rlhf, or the name it was saved under.</param>
@@ -15,6 +15,13 @@ internal sealed record AdapterValues(string Name, string Folder, HookPoint At, A
 {
     /// <summary>Latents whose dials are not at rest, ascending.</summary>
     public IEnumerable<int> Changed => Enumerable.Range(0, Scale.Length).Where(i => Scale[i] != 1 || Shift[i] != 0);
+
+    /// <summary>Whether an analysis is of these dials: a report says of which hook point it is, not of which adapter.</summary>
+    public bool IsOf(DialAnalysis analysis)
+    {
+        static bool Near(float mine, double its) => Math.Abs(mine - its) <= 1e-5 * Math.Max(1, Math.Abs(its));
+        return analysis.Hook == At.ToString() && analysis.DSae == Scale.Length && analysis.Changed == Changed.Count() && analysis.Features.All(f => Near(Scale[f.Latent], f.Scale) && Near(Shift[f.Latent], f.Shift));
+    }
 
     /// <summary>The run's adapter that was learned last; one that was saved by hand where nothing was learned; null where there is none.</summary>
     public static string? Default(RunView run)
@@ -42,7 +49,7 @@ internal sealed record AdapterValues(string Name, string Folder, HookPoint At, A
             using var noGradient = TorchSharp.torch.no_grad();
             using var scope = TorchSharp.torch.NewDisposeScope();
             var its = dials.First(d => d.At == hook.At);
-            return new AdapterValues(name, folder, hook.At, metadata, its.Scale().data<float>().ToArray(), its.Shift().data<float>().ToArray());
+            return new AdapterValues(name, folder, hook.At, metadata, its.Scale().cpu().data<float>().ToArray(), its.Shift().cpu().data<float>().ToArray());
         }
         finally
         {
