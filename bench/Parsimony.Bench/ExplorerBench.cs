@@ -74,7 +74,11 @@ public sealed record ExplorerBenchOptions
 /// <param name="LoadedBytes">Resident memory that was added by all those pages; null where the system does not tell.</param>
 /// <param name="ForeignLoad">Share of the cores' time that other processes took.</param>
 public sealed record ExplorerBenchRow(double StartMilliseconds, double FeaturePageMilliseconds, double ListMilliseconds, double PromptMilliseconds, double GenerationRatio, double GenerationTokensPerSecond,
-    double LoadedPromptMilliseconds, double LoadedPageMilliseconds, double LoadedTokensPerSecond, double FairnessRatio, long? LoadedBytes, double ForeignLoad);
+    double LoadedPromptMilliseconds, double LoadedPageMilliseconds, double LoadedTokensPerSecond, double FairnessRatio, long? LoadedBytes, double ForeignLoad)
+{
+    /// <summary>Speed of an index' pass as a share of the plain harvest's; see <see cref="IndexBenchRow.IndexRatio"/>.</summary>
+    public double IndexRatio { get; init; }
+}
 
 /// <summary>Times the explorer as its users meet it.</summary>
 public static class ExplorerBench

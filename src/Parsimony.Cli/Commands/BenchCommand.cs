@@ -78,9 +78,12 @@ internal static class BenchCommand
         ExplorerBenchRow row;
         using (var progress = terminal.Progress("bench explore", options.Rounds + 1L, "rounds"))
             row = ExplorerBench.Measure(model.Model, model.Tokenizer, contexts, options, round => progress.Report(round), terminal.Interrupted).GetAwaiter().GetResult();
-        terminal.Table(["start ms#", "feature ms#", "list ms#", "prompt ms#", "generation ratio#", "tokens/s#", "loaded: prompt ms#", "page ms#", "tokens/s#", "last/first#", "foreign#"],
+        var index = new IndexBenchOptions { Rounds = Math.Min(3, options.Rounds), MeasuredLatents = 0, Neighbours = 0 };
+        using (var progress = terminal.Progress("bench index", index.Rounds + 1L, "rounds"))
+            row = row with { IndexRatio = IndexBench.Measure(model.Model, contexts, index, round => progress.Report(round), terminal.Interrupted).IndexRatio };
+        terminal.Table(["index/harvest#", "start ms#", "feature ms#", "list ms#", "prompt ms#", "generation ratio#", "tokens/s#", "loaded: prompt ms#", "page ms#", "tokens/s#", "last/first#", "foreign#"],
         [
-            [Text(row.StartMilliseconds, "0"), Text(row.FeaturePageMilliseconds, "0.0"), Text(row.ListMilliseconds, "0.0"), Text(row.PromptMilliseconds, "0"), Text(row.GenerationRatio, "0.00"), Progress.Amount(row.GenerationTokensPerSecond),
+            [Text(row.IndexRatio, "0.00"), Text(row.StartMilliseconds, "0"), Text(row.FeaturePageMilliseconds, "0.0"), Text(row.ListMilliseconds, "0.0"), Text(row.PromptMilliseconds, "0"), Text(row.GenerationRatio, "0.00"), Progress.Amount(row.GenerationTokensPerSecond),
                 Text(row.LoadedPromptMilliseconds, "0"), Text(row.LoadedPageMilliseconds, "0"), Progress.Amount(row.LoadedTokensPerSecond), Text(row.FairnessRatio, "0.00"), Text(row.ForeignLoad, "0 %")],
         ]);
         return row;
