@@ -6,7 +6,7 @@ namespace Parsimony.Explorer.Tests;
 [Collection(nameof(AloneWithTheModel))]
 public sealed class CrowdTests(DemoRun run, Browser browser)
 {
-    private const int Pages = 20, Length = 100;
+    private const int Pages = 20, Length = 40;
 
     [Fact]
     public async Task Twenty_pages_of_a_browser_write_at_once_and_another_is_answered_before_they_are_done()
