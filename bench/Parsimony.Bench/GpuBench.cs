@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Diagnostics;
 using Parsimony.Autoencoders;
 using Parsimony.Training;
 using TorchSharp;
@@ -30,15 +29,15 @@ public sealed record GpuBenchOptions
     [Description("rounds, after one to warm up")]
     public int Rounds { get; init; } = 5;
 
-    /// <summary>The shapes and densities, read as <c>bench sae</c> reads them.</summary>
-    internal SaeBenchOptions Cells() => new SaeBenchOptions { Shapes = Shapes, Densities = Densities, BatchTokens = BatchTokens, Rounds = Rounds }.Validated();
+    /// <summary>Every shape at every density, read and checked as <c>bench sae</c> does.</summary>
+    public IReadOnlyList<(int DModel, int DSae, double Density)> Cells() => new SaeBenchOptions { Shapes = Shapes, Densities = Densities, BatchTokens = BatchTokens, Rounds = Rounds }.Validated().Cells();
 
     /// <summary>Returns these options, or says everything that is wrong with them.</summary>
     /// <exception cref="ArgumentException">One or more values are out of range.</exception>
     public GpuBenchOptions Validated()
     {
         _ = Cells();
-        return Steps >= 16 && Steps % 16 == 0 ? this : throw new ArgumentException($"steps is {Steps}; allowed: multiples of 16.");
+        return Steps >= 1 && Steps % TorchSparseStep.ReadEverySteps == 0 ? this : throw new ArgumentException($"steps is {Steps}; allowed: multiples of {TorchSparseStep.ReadEverySteps}.");
     }
 }
 
@@ -100,7 +99,7 @@ public static class GpuBench
         for (int round = -1; round < options.Rounds; round++)
         {
             cancellation.ThrowIfCancellationRequested();
-            var times = (Seconds(Autograd), Seconds(() => Ours(dense)), Seconds(() => Ours(sparse)));
+            var times = (SaeBench.Time(_ => Autograd(), x, 1), SaeBench.Time(_ => Ours(dense), x, 1), SaeBench.Time(_ => Ours(sparse), x, 1));
             step += options.Steps;
             if (round >= 0) rounds.Add(times);
             roundDone?.Invoke(round + 1);
@@ -110,12 +109,5 @@ public static class GpuBench
         return new GpuBenchRow(dModel, dSae, density, Milliseconds(Median(r => r.Autograd)), Milliseconds(Median(r => r.Dense)), Milliseconds(Median(r => r.Sparse)),
             Median(r => r.Autograd / Math.Min(r.Dense, r.Sparse)), Median(r => r.Dense / r.Sparse), options.BatchTokens * options.Steps / Median(r => Math.Min(r.Dense, r.Sparse)),
             active / ((double)options.BatchTokens * dSae));
-    }
-
-    private static double Seconds(Action work)
-    {
-        var clock = Stopwatch.StartNew();
-        work();
-        return clock.Elapsed.TotalSeconds;
     }
 }

@@ -38,6 +38,9 @@ public sealed record SaeBenchOptions
             ? d
             : throw new ArgumentException($"'{density}' in densities is not a share above 0 and below 1."))];
 
+    /// <summary>Every shape at every density.</summary>
+    public IReadOnlyList<(int DModel, int DSae, double Density)> Cells() => [.. from shape in ParsedShapes() from density in ParsedDensities() select (shape.DModel, shape.DSae, density)];
+
     /// <summary>Returns these options, or says everything that is wrong with them.</summary>
     /// <exception cref="ArgumentException">One or more values are out of range.</exception>
     public SaeBenchOptions Validated()

@@ -137,7 +137,7 @@ internal static class BenchCommand
     private static object RunGpu(BenchGpuOptions options, Terminal terminal)
     {
         var (bench, device) = (options.Bench.Validated(), TorchDevice.Of(options.Device));
-        var cells = (from shape in bench.Cells().ParsedShapes() from density in bench.Cells().ParsedDensities() select (shape.DModel, shape.DSae, density)).ToList();
+        var cells = bench.Cells();
         var rows = new List<GpuBenchRow>();
         using (var progress = terminal.Progress("bench gpu", cells.Count * (bench.Rounds + 1L), "rounds"))
             foreach (var (dModel, dSae, density) in cells)
@@ -186,7 +186,7 @@ internal static class BenchCommand
             terminal.Say($"{peak?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}");
             return new { PeakBytes = peak };
         }
-        var cells = (from shape in bench.ParsedShapes() from density in bench.ParsedDensities() select (shape.DModel, shape.DSae, density)).ToList();
+        var cells = bench.Cells();
         var rows = new List<SaeBenchRow>();
         using (var progress = terminal.Progress("bench sae", (long)cells.Count * (bench.Rounds + 1), "rounds"))
             foreach (var (dModel, dSae, density) in cells)
